@@ -1,0 +1,23 @@
+package idp
+
+import "time"
+
+// Evidence is one proof of who a person is.
+type Evidence struct {
+	Method Method    `json:"method"`
+	At     time.Time `json:"at"`             // when it was proved
+	Card   string    `json:"card,omitempty"` // for MethodCard: the bound card's ID
+}
+
+// Session is a browser in which a person has logged in. One session belongs to
+// one person for its whole life.
+type Session struct {
+	ID        string // public, stable: the "sid" of tokens (OpenID Connect Front-Channel Logout 1.0 section 3)
+	PersonID  string
+	Evidence  []Evidence // at most one of each method, the newest
+	CreatedAt time.Time
+	SeenAt    time.Time // last use, exact to a minute
+	EndsAt    time.Time // the absolute end
+	Address   string    // where it was opened from
+	UserAgent string    // at most 256 bytes
+}
