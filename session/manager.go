@@ -1,0 +1,201 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+// touchEvery is how exact Session.SeenAt is: reading a session more often than
+// this costs no write.
+const touchEvery = time.Minute
+
+// Manager opens, finds, renews and ends sessions.
+type Manager struct {
+	Store    Store
+	Now      func() time.Time
+	Idle     time.Duration // a session not used for so long has ended
+	Absolute time.Duration // a session ends after this in any case
+	Insecure bool          // plain cookies: only where the issuer is http on loopback
+}
+
+// Current is the session of a request, with its person as they are now.
+type Current struct {
+	Session   *idp.Session
+	Person    *idp.Person
+	tokenHash []byte
+}
+
+// NewHandle makes a value for an address or a cookie: 256 random bits in
+// base64url, and its SHA-256, which is all that is kept.
+func NewHandle() (handle string, hash []byte) {
+	var b [32]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program rather
+	handle = base64.RawURLEncoding.EncodeToString(b[:])
+	return handle, HandleHash(handle)
+}
+
+// HandleHash is the SHA-256 by which a handle is known.
+func HandleHash(handle string) []byte {
+	h := sha256.Sum256([]byte(handle))
+	return h[:]
+}
+
+// CookieName is the name of the session cookie.
+func (m *Manager) CookieName() string { return m.name("idp-session") }
+
+func (m *Manager) flowCookieName() string { return m.name("idp-flow") }
+
+func (m *Manager) name(base string) string {
+	if m.Insecure {
+		return base
+	}
+	return "__Host-" + base // RFC 6265bis section 4.1.3.2: no sub-domain can plant it
+}
+
+func (m *Manager) cookie(name, value string) *http.Cookie {
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/",
+		Secure: !m.Insecure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// maxCookies bounds how many cookies of one name are tried: where the prefix
+// does not protect the name, others may have planted some.
+const maxCookies = 4
+
+// Current returns the request's session, nil if nobody is logged in.
+func (m *Manager) Current(r *http.Request) (*Current, error) {
+	for i, c := range r.CookiesNamed(m.CookieName()) {
+		if i == maxCookies {
+			break
+		}
+		if len(c.Value) != base64.RawURLEncoding.EncodedLen(32) {
+			continue
+		}
+		current, err := m.find(r.Context(), HandleHash(c.Value))
+		if current != nil || err != nil {
+			return current, err
+		}
+	}
+	return nil, nil
+}
+
+func (m *Manager) find(ctx context.Context, tokenHash []byte) (*Current, error) {
+	s, p, err := m.Store.Session(ctx, tokenHash)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up session: %w", err)
+	}
+	now := m.Now()
+	if p.State != idp.PersonEnabled || !now.Before(s.EndsAt) || now.Sub(s.SeenAt) > m.Idle {
+		return nil, nil
+	}
+	if now.Sub(s.SeenAt) >= touchEvery {
+		if err := m.Store.TouchSession(ctx, s.ID, now); err != nil {
+			return nil, fmt.Errorf("touch session: %w", err)
+		}
+		s.SeenAt = now
+	}
+	return &Current{Session: s, Person: p, tokenHash: tokenHash}, nil
+}
+
+// Begin opens a session for the person and sets its cookie. Whatever session
+// the browser had ends.
+func (m *Manager) Begin(w http.ResponseWriter, r *http.Request, personID string, ev idp.Evidence,
+	events ...idp.Event) (*idp.Session, error) {
+	old, err := m.Current(r)
+	if err != nil {
+		return nil, err
+	}
+	var replaces []byte
+	if old != nil {
+		replaces = old.tokenHash
+	}
+	token, hash := NewHandle()
+	sid, _ := NewHandle()
+	now := m.Now()
+	agent := r.UserAgent()
+	if len(agent) > 256 {
+		agent = agent[:256]
+	}
+	s := &idp.Session{
+		ID: sid[:22], PersonID: personID, Evidence: []idp.Evidence{ev},
+		CreatedAt: now, SeenAt: now, EndsAt: now.Add(m.Absolute), UserAgent: agent,
+	}
+	if a := idp.OriginFrom(r.Context()).Address; a.IsValid() {
+		s.Address = a.String()
+	}
+	for i := range events {
+		events[i].SessionID = s.ID
+	}
+	if err := m.Store.CreateSession(r.Context(), s, hash, replaces, events...); err != nil {
+		return nil, fmt.Errorf("create session: %w", err)
+	}
+	http.SetCookie(w, m.cookie(m.CookieName(), token))
+	return s, nil
+}
+
+// StepUp adds evidence to the session and gives it a new token; the old one is
+// dead at once. idp.ErrConflict: the session was renewed or ended meanwhile.
+func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, c *Current, ev idp.Evidence,
+	events ...idp.Event) error {
+	evidence := []idp.Evidence{ev}
+	for _, e := range c.Session.Evidence {
+		if e.Method != ev.Method {
+			evidence = append(evidence, e)
+		}
+	}
+	token, hash := NewHandle()
+	now := m.Now()
+	for i := range events {
+		events[i].SessionID = c.Session.ID
+	}
+	if err := m.Store.RenewSession(r.Context(), c.tokenHash, hash, evidence, now, events...); err != nil {
+		return fmt.Errorf("renew session: %w", err)
+	}
+	c.Session.Evidence, c.Session.SeenAt, c.tokenHash = evidence, now, hash
+	http.SetCookie(w, m.cookie(m.CookieName(), token))
+	return nil
+}
+
+// End ends the session, removes its cookie, and returns the IDs of the clients
+// that had been logged in to.
+func (m *Manager) End(w http.ResponseWriter, r *http.Request, c *Current, events ...idp.Event) ([]string, error) {
+	clients, err := m.Store.EndSession(r.Context(), c.Session.ID, m.Now(), events...)
+	if err != nil {
+		return nil, fmt.Errorf("end session: %w", err)
+	}
+	gone := m.cookie(m.CookieName(), "")
+	gone.MaxAge = -1
+	http.SetCookie(w, gone)
+	return clients, nil
+}
+
+// Browser returns the SHA-256 of the flow cookie, nil without one.
+func (m *Manager) Browser(r *http.Request) []byte {
+	c, err := r.Cookie(m.flowCookieName())
+	if err != nil || len(c.Value) != base64.RawURLEncoding.EncodedLen(32) {
+		return nil
+	}
+	return HandleHash(c.Value)
+}
+
+// EnsureBrowser is Browser, and sets the cookie if there is none.
+func (m *Manager) EnsureBrowser(w http.ResponseWriter, r *http.Request) []byte {
+	if hash := m.Browser(r); hash != nil {
+		return hash
+	}
+	value, hash := NewHandle()
+	http.SetCookie(w, m.cookie(m.flowCookieName(), value))
+	return hash
+}
