@@ -1,0 +1,77 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+// AccountState is what the helpdesk sees of a person's login.
+type AccountState struct {
+	Person      *idp.Person
+	Accounts    []idp.Account
+	Failures    int       // within the window
+	LockedUntil time.Time // zero: not locked
+}
+
+// ErrReason says that an unlock needs a reason.
+var ErrReason = errors.New("a reason is required")
+
+// State finds the person behind any spelling of a name; idp.ErrNotFound.
+func (g *Gate) State(ctx context.Context, name string) (*AccountState, error) {
+	account, err := g.Accounts.Account(ctx, g.Names.Normalize(name))
+	if err != nil {
+		return nil, fmt.Errorf("find account: %w", err)
+	}
+	s := &AccountState{}
+	if s.Person, err = g.Accounts.Person(ctx, account.PersonID); err != nil {
+		return nil, fmt.Errorf("find person: %w", err)
+	}
+	if s.Accounts, err = g.Accounts.AccountsOf(ctx, account.PersonID); err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	s.LockedUntil, s.Failures, err = g.Tries.LockedUntil(ctx, g.personKey(account.PersonID), g.Now(), g.Rules)
+	if err != nil {
+		return nil, fmt.Errorf("read lock: %w", err)
+	}
+	return s, nil
+}
+
+// Unlock opens a locked person before the time, on record: the person's counter
+// and those of all their names. Unlocking who is not locked is no error.
+func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*AccountState, error) {
+	if strings.TrimSpace(reason) == "" {
+		return nil, ErrReason
+	}
+	s, err := g.State(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	keys := []string{g.personKey(s.Person.ID)}
+	for _, a := range s.Accounts {
+		keys = append(keys, g.nameKey(g.Names.Normalize(a.Name)))
+	}
+	e := idp.Event{
+		At: g.Now(), Kind: "account.unlock", Result: "ok", PersonID: s.Person.ID, Actor: actor,
+		Detail: strings.TrimSpace(reason), RequestID: idp.OriginFrom(ctx).RequestID,
+	}
+	if err := g.Tries.Unlock(ctx, keys, e); err != nil {
+		return nil, fmt.Errorf("unlock: %w", err)
+	}
+	s.LockedUntil, s.Failures = time.Time{}, 0
+	return s, nil
+}
+
+// PersonLocked returns the end of a person's lock, zero if there is none. Cards
+// and phones ask it where Rules.All is set.
+func (g *Gate) PersonLocked(ctx context.Context, personID string) (time.Time, error) {
+	until, _, err := g.Tries.LockedUntil(ctx, g.personKey(personID), g.Now(), g.Rules)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read lock: %w", err)
+	}
+	return until, nil
+}

@@ -1,0 +1,249 @@
+package directory
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/policy"
+)
+
+// MaxPassword bounds a password in bytes; a longer one is refused before it is
+// looked at.
+const MaxPassword = 1024
+
+// Refusal says why a password was not taken, and when to come back.
+type Refusal struct {
+	Reason     idp.Reason
+	Until      time.Time     // ReasonLocked: when it opens by itself
+	RetryAfter time.Duration // ReasonThrottled, ReasonBusy
+}
+
+func (r *Refusal) Error() string { return "refused: " + string(r.Reason) }
+
+// Unwrap makes a Refusal an idp.Denied for errors.As.
+func (r *Refusal) Unwrap() error { return idp.Denied{Reason: r.Reason} }
+
+// Sources slows down those who try many names: a source that failed on Names
+// distinct names (a city gateway: Gateway) within Window has to wait.
+type Sources struct {
+	Names   int
+	Gateway int
+	Window  time.Duration
+}
+
+// Gate is the one place where a password is looked at.
+type Gate struct {
+	Accounts Accounts
+	Tries    Tries
+	Hasher   *Hasher
+	Names    policy.Names
+	Rules    policy.Lockout
+	Sources  Sources
+	Key      func(context string, data []byte) []byte // keyed hash: counters hold no names
+	Record   func(ctx context.Context, events ...idp.Event) error
+	Now      func() time.Time
+	Logger   *slog.Logger
+}
+
+// CheckPassword tells whose name and password these are. Any other outcome is a
+// *Refusal; each try is on record.
+func (g *Gate) CheckPassword(ctx context.Context, name, password string) (*idp.Person, error) {
+	if !plausible(name, password) {
+		return nil, &Refusal{Reason: idp.ReasonWrong}
+	}
+	source := sourceOf(ctx)
+	if err := g.throttle(ctx, source); err != nil {
+		return nil, err
+	}
+	account, try, err := g.resolve(ctx, name)
+	if err != nil {
+		return nil, g.unavailable(ctx, "resolve name", err)
+	}
+	reserved, err := g.Tries.Reserve(ctx, try)
+	if err != nil {
+		return nil, g.unavailable(ctx, "reserve try", err) // fail closed: no look without a count
+	}
+	if !reserved.NameLockedUntil.IsZero() {
+		g.record(ctx, account, string(idp.ReasonLocked), "")
+		return nil, &Refusal{Reason: idp.ReasonLocked, Until: reserved.NameLockedUntil}
+	}
+	hash := ""
+	if account != nil && reserved.May() {
+		if hash, err = g.Accounts.PasswordHash(ctx, account.PersonID); err != nil {
+			return nil, g.giveBack(ctx, reserved, "read password hash", err)
+		}
+	} else if _, err := g.Accounts.PasswordHash(ctx, ""); err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return nil, g.giveBack(ctx, reserved, "read password hash", err) // the same statements for everybody
+	}
+	right, err := g.Hasher.Verify(ctx, hash, password)
+	switch {
+	case err != nil:
+		return nil, g.giveBack(ctx, reserved, "verify password", err)
+	case !right:
+		return nil, g.failed(ctx, account, reserved, source)
+	}
+	return g.succeeded(ctx, account, reserved)
+}
+
+// plausible refuses what can't be a name and a password before anything counts
+// it or looks at it (RFC 4513 section 5.1.2: an empty password is no proof).
+func plausible(name, password string) bool {
+	return strings.TrimSpace(name) != "" && len(name) <= 4*policy.MaxName && utf8.ValidString(name) &&
+		!strings.ContainsRune(name, 0) &&
+		len(password) <= MaxPassword && strings.TrimSpace(password) != "" && utf8.ValidString(password) &&
+		!strings.ContainsRune(password, 0)
+}
+
+// resolve finds the account and both counters. A name that is nobody's has a
+// person's counter of its own, so that it takes the very same way.
+func (g *Gate) resolve(ctx context.Context, name string) (*idp.Account, Try, error) {
+	normal := g.Names.Normalize(name)
+	account, err := g.Accounts.Account(ctx, normal)
+	if errors.Is(err, idp.ErrNotFound) {
+		account, err = nil, nil
+	}
+	if err != nil {
+		return nil, Try{}, err
+	}
+	if account != nil && account.Kind == idp.AccountMail {
+		account = nil // a mailbox is no login name
+	}
+	t := Try{NameKey: g.nameKey(normal), At: g.Now(), Rules: g.Rules}
+	if account != nil {
+		t.PersonKey = g.personKey(account.PersonID)
+	} else {
+		t.PersonKey = g.key("nobody", normal)
+	}
+	return account, t, nil
+}
+
+func (g *Gate) nameKey(normal string) string     { return g.key("name", normal) }
+func (g *Gate) personKey(personID string) string { return g.key("person", personID) }
+
+func (g *Gate) key(kind, value string) string {
+	return kind + ":" + hex.EncodeToString(g.Key("tries/"+kind, []byte(value)))
+}
+
+func (g *Gate) throttle(ctx context.Context, source string) error {
+	limit := g.Sources.Names
+	if idp.OriginFrom(ctx).Gateway {
+		limit = g.Sources.Gateway
+	}
+	if limit <= 0 || source == "" {
+		return nil
+	}
+	n, err := g.Tries.SourceNames(ctx, source, g.Now().Add(-g.Sources.Window), limit)
+	if err != nil {
+		return g.unavailable(ctx, "count source", err)
+	}
+	if n < limit {
+		return nil
+	}
+	g.record(ctx, nil, string(idp.ReasonThrottled), "")
+	g.Logger.WarnContext(ctx, "login source throttled", "names", n)
+	return &Refusal{Reason: idp.ReasonThrottled, RetryAfter: g.Sources.Window / 3}
+}
+
+// sourceOf is the address that is slowed down: of IPv6 the /64, which is what
+// one subscriber has.
+func sourceOf(ctx context.Context) string {
+	a := idp.OriginFrom(ctx).Address.Unmap().WithZone("")
+	if !a.IsValid() {
+		return ""
+	}
+	if a.Is6() {
+		return netip.PrefixFrom(a, 64).Masked().String()
+	}
+	return a.String()
+}
+
+func (g *Gate) failed(ctx context.Context, account *idp.Account, r *Reservation, source string) error {
+	if source != "" {
+		if err := g.Tries.NoteSource(ctx, source, r.NameKey, r.At); err != nil {
+			return g.unavailable(ctx, "note source", err)
+		}
+	}
+	detail := ""
+	if !r.May() {
+		detail = "not looked at: the person is locked"
+	} else if r.LocksPerson {
+		detail = "locks the person"
+		g.Logger.WarnContext(ctx, "password failures lock a name")
+	}
+	g.record(ctx, account, string(idp.ReasonWrong), detail)
+	if r.LocksName {
+		return &Refusal{Reason: idp.ReasonLocked, Until: r.At.Add(r.Rules.Duration)}
+	}
+	return &Refusal{Reason: idp.ReasonWrong}
+}
+
+func (g *Gate) succeeded(ctx context.Context, account *idp.Account, r *Reservation) (*idp.Person, error) {
+	person, err := g.Accounts.Person(ctx, account.PersonID)
+	if err != nil {
+		return nil, g.unavailable(ctx, "read person", err)
+	}
+	if err := g.Tries.Succeed(ctx, r); errors.Is(err, idp.ErrConflict) {
+		// Other tries locked the name while we looked: nobody learns now which
+		// of them was right.
+		g.record(ctx, account, string(idp.ReasonLocked), "right, but locked meanwhile")
+		return nil, g.lockedMeanwhile(ctx, r)
+	} else if err != nil {
+		return nil, g.unavailable(ctx, "settle try", err)
+	}
+	if person.State != idp.PersonEnabled {
+		g.record(ctx, account, string(idp.ReasonDisabled), "")
+		return nil, &Refusal{Reason: idp.ReasonDisabled}
+	}
+	return person, nil
+}
+
+func (g *Gate) lockedMeanwhile(ctx context.Context, r *Reservation) error {
+	until, _, err := g.Tries.LockedUntil(ctx, r.NameKey, g.Now(), r.Rules)
+	if err != nil || until.IsZero() {
+		return &Refusal{Reason: idp.ReasonWrong}
+	}
+	return &Refusal{Reason: idp.ReasonLocked, Until: until}
+}
+
+// giveBack is for what failed before the password was looked at.
+func (g *Gate) giveBack(ctx context.Context, r *Reservation, what string, err error) error {
+	// The request may be gone already; the count must not stay.
+	if err := g.Tries.GiveBack(context.WithoutCancel(ctx), r); err != nil {
+		g.Logger.ErrorContext(ctx, "give a try back", "error", err)
+	}
+	if errors.Is(err, idp.ErrOverloaded) {
+		return &Refusal{Reason: idp.ReasonBusy, RetryAfter: 2 * time.Second}
+	}
+	return g.unavailable(ctx, what, err)
+}
+
+func (g *Gate) unavailable(ctx context.Context, what string, err error) error {
+	if ctx.Err() == nil {
+		g.Logger.ErrorContext(ctx, "password login unavailable", "doing", what, "error", err)
+	}
+	return fmt.Errorf("%s: %w: %w", what, &Refusal{Reason: idp.ReasonUnavailable}, err)
+}
+
+func (g *Gate) record(ctx context.Context, account *idp.Account, result, detail string) {
+	o := idp.OriginFrom(ctx)
+	e := idp.Event{
+		At: g.Now(), Kind: "login.password", Result: result, RequestID: o.RequestID, Detail: detail,
+	}
+	if o.Address.IsValid() {
+		e.Address = o.Address.String()
+	}
+	if account != nil {
+		e.PersonID = account.PersonID
+	}
+	if err := g.Record(ctx, e); err != nil {
+		g.Logger.ErrorContext(ctx, "record login failure", "error", err)
+	}
+}
