@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func (r *Registrar) Put(ctx context.Context, n NewPerson, events ...idp.Event) (
 	if n.NationalID != "" {
 		id := policy.NormalizeName(n.NationalID)
 		if !policy.ValidNationalID(id) {
-			return nil, fmt.Errorf("the national ID of a person is not valid")
+			return nil, errors.New("the national ID is not valid")
 		}
 		p.IDTail = strings.ToUpper(id[len(id)-4:])
 		rec.NationalID = r.Seal([]byte(strings.ToUpper(id)), "national-id/"+p.ID)

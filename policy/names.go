@@ -9,20 +9,20 @@ import (
 	"golang.org/x/text/width"
 )
 
-// MaxName bounds a name in bytes; a longer one is nobody's.
+// MaxName bounds a name in bytes; a longer one is nobody's, and becomes empty.
 const MaxName = 256
 
 // NormalizeName makes one of the many ways to type a name: width, compatibility
 // forms, case, and white space or dots around it do not count.
 func NormalizeName(s string) string {
 	if len(s) > 4*MaxName {
-		s = s[:4*MaxName]
+		return ""
 	}
 	s = norm.NFKC.String(width.Fold.String(s))
-	s = cases.Fold().String(s)
+	s = norm.NFKC.String(cases.Fold().String(s))
 	s = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '.' || !unicode.IsPrint(r) })
 	if len(s) > MaxName {
-		s = strings.ToValidUTF8(s[:MaxName], "")
+		return ""
 	}
 	return s
 }
