@@ -1,8 +1,17 @@
 package templates
 
 import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
 	"net/http"
+	"net/url"
+	"path"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Options is what the pages need to know about the place they are shown in.
@@ -22,29 +31,128 @@ type Contact struct {
 
 // Renderer renders pages. It is safe for concurrent use.
 type Renderer struct {
-	opts Options
+	opts   Options
+	words  words
+	assets *assets
+	pages  map[string]*template.Template
 }
+
+//go:embed pages/*.html
+var pageFiles embed.FS
 
 // New parses every page and checks that no word is missing.
 func New(opts Options) (*Renderer, error) {
-	return &Renderer{opts: opts}, nil
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Location == nil {
+		opts.Location = taipei
+	}
+	r := &Renderer{opts: opts, pages: map[string]*template.Template{}}
+	var err error
+	if r.words, err = loadWords(); err != nil {
+		return nil, err
+	}
+	if r.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if err := r.parse(); err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
+	}
+	return r, checkKeys(r.words, usedKeys(r.pages))
+}
+
+func (r *Renderer) parse() error {
+	layout, err := template.New("layout.html").Funcs(r.functions()).ParseFS(pageFiles, "pages/layout.html")
+	if err != nil {
+		return err
+	}
+	names, err := fs.Glob(pageFiles, "pages/*.html")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		base := path.Base(name)
+		if base == "layout.html" {
+			continue
+		}
+		page, err := layout.Clone()
+		if err != nil {
+			return err
+		}
+		if page, err = page.ParseFS(pageFiles, name); err != nil {
+			return err
+		}
+		r.pages[strings.TrimSuffix(base, ".html")] = page
+	}
+	return nil
+}
+
+func (r *Renderer) functions() template.FuncMap {
+	return template.FuncMap{
+		"asset":      func(name string) string { return r.assets.paths[name] },
+		"icon":       r.icon,
+		"glyph":      glyph,
+		"safeURL":    safeURL,
+		"tabIcon":    func(tab string) string { return tabIcons[tab] },
+		"checkIcon":  func(check string) string { return checkIcons[check] },
+		"deviceIcon": deviceIcon,
+	}
+}
+
+// icon draws an icon of the sprite. It always stands beside words.
+func (r *Renderer) icon(name string) template.HTML {
+	return template.HTML(`<svg class="icon" aria-hidden="true"><use href="` + r.assets.paths["icons.svg"] + "#" +
+		template.HTMLEscapeString(name) + `"></use></svg>`)
+}
+
+// glyph is the sign of a system without an icon: its name's first letter.
+func glyph(name string) string {
+	for _, letter := range name {
+		if unicode.IsLetter(letter) || unicode.IsNumber(letter) {
+			return string(unicode.ToUpper(letter))
+		}
+	}
+	return "·"
+}
+
+// safeURL lets the registered address of an app through, which html/template
+// knows nothing of (RFC 8252 section 7.1); what could run in the page stays out.
+func safeURL(address string) any {
+	if u, err := url.Parse(address); err == nil && strings.Contains(u.Scheme, ".") && !executable(u.Scheme) {
+		return template.URL(address)
+	}
+	return address // filtered by html/template
 }
 
 // Render writes a whole page. Nothing is sent before the page is complete, so
 // that an error in it becomes a plain 500.
 func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, v View) {
+	p := r.page(req, status, v)
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", ContentSecurityPolicy(p.formAction()...))
+	if p.opensAgent() {
+		h.Set("Cross-Origin-Opener-Policy", "same-origin-allow-popups")
+	}
+	var body bytes.Buffer
+	if err := r.write(&body, p); err != nil {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = fmt.Fprintln(w, r.words.text(p.Lang, ErrorInternal))
+		return
+	}
+	h.Set("Content-Language", p.Lang)
+	remember(w, req)
 	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // the reader has gone: nobody to tell
 }
 
-// Static serves /static/ with hashed names, forever cacheable.
-func (r *Renderer) Static() http.Handler { return http.NotFoundHandler() }
-
-// Word returns a word in a language, with its {0}, {1}... replaced.
-func (r *Renderer) Word(lang, key string, args ...any) string { return key }
-
-// Language chooses the language of a page: "zh-Hant" or "en".
-func Language(req *http.Request) string { return "zh-Hant" }
-
-// ContentSecurityPolicy is the policy of every page, with further origins that
-// a form of this page may lead to.
-func ContentSecurityPolicy(formAction ...string) string { return "" }
+func (r *Renderer) write(body *bytes.Buffer, p *page) error {
+	t := r.pages[p.V.Page()]
+	if t == nil {
+		return fmt.Errorf("no page %q", p.V.Page())
+	}
+	return t.ExecuteTemplate(body, "layout", p)
+}
