@@ -1,0 +1,43 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/templates"
+)
+
+// password takes the password form. What can't be a name or a password at all
+// goes the same way: the gate refuses it unlooked.
+func (h *Handler) password(w http.ResponseWriter, r *http.Request) {
+	v := h.posted(w, r, maxForm, proofs...)
+	if v == nil {
+		return
+	}
+	person, err := h.Gate.CheckPassword(r.Context(), one(r.PostForm, "account"), one(r.PostForm, "password"))
+	if err != nil {
+		h.passwordRefused(w, r, v, err)
+		return
+	}
+	if err := h.enter(w, r, v, person, idp.Evidence{Method: idp.MethodPassword, At: h.Now()}); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	h.rememberTab(w, templates.TabPassword)
+	v.next(w, r)
+}
+
+func (h *Handler) passwordRefused(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	var refusal *directory.Refusal
+	if !errors.As(err, &refusal) {
+		h.fail(w, r, err)
+		return
+	}
+	p := problem{reason: refusal.Reason, until: refusal.Until, retry: refusal.RetryAfter}
+	if p.reason == idp.ReasonUnavailable && p.retry == 0 {
+		p.retry = retryUnavailable
+	}
+	h.showLogin(w, r, v, templates.TabPassword, p)
+}

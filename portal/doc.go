@@ -1,0 +1,14 @@
+// Package portal is what a logged-in person sees and does on our own pages: the
+// first page with the systems and the own sessions, the logout, and the five
+// steps that bind a card.
+//
+// It does not log people in: a page that needs a session, or fresher evidence
+// than the session has, saves a flow and sends the browser to login. It
+// verifies no card (cardreader) and keeps nothing (store).
+//
+// What always holds: a card is bound only from the city's own network, in a
+// session that the account's password opened a short while ago, by an answer to
+// a challenge made for that session and that person, after the holder's name
+// and national ID were compared, and after that person said yes to what the
+// certificate says.
+package portal

@@ -1,0 +1,79 @@
+package portal
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/session"
+	"taipeion.internal/idp/templates"
+)
+
+// Desk gives out challenges and takes signed ones back.
+type Desk interface {
+	Issue(ctx context.Context, i cardreader.Issued) (jws string, err error)
+	Redeem(ctx context.Context, key, browser []byte, purpose cardreader.Purpose, cms []byte) (cardreader.Holder, *cardreader.Issued, error)
+}
+
+// Cards keeps whose card it is.
+type Cards interface {
+	// BindCard binds by one insert: idp.ErrConflict if that holder is bound to
+	// another person, or the person has another card bound.
+	BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) error
+}
+
+// Pages draws.
+type Pages interface {
+	Render(w http.ResponseWriter, r *http.Request, status int, v templates.View)
+}
+
+// Settings is what an installation decides; zero durations get the defaults.
+type Settings struct {
+	AgentOrigin string        // where the card component listens; empty: no cards
+	FlowLife    time.Duration // how long a login of ours may take; 30 min
+	BindFresh   time.Duration // how old the password may be that opens the binding; 10 min
+	PendingLife time.Duration // how long a card that was read waits for its yes; 5 min
+}
+
+// Handler serves our own pages.
+type Handler struct {
+	Store    Store
+	Sessions *session.Manager
+	Desk     Desk
+	Cards    Cards
+	Pages    Pages
+	Now      func() time.Time
+	Logger   *slog.Logger
+	Settings Settings
+}
+
+// The most that a form may hold.
+const (
+	maxForm     = 32 << 10
+	maxCardForm = 128 << 10
+	maxMessage  = 64 << 10 // of the card's message, decoded
+)
+
+// Mount adds the routes.
+func (h *Handler) Mount(mux idp.Mux) {
+	mux.Handle("GET /{$}", http.HandlerFunc(h.home))
+	mux.Handle("GET /logged-out", http.HandlerFunc(h.loggedOut))
+	mux.Handle("POST /logout", http.HandlerFunc(h.logout))
+	mux.Handle("POST /sessions/end", http.HandlerFunc(h.endSession))
+	mux.Handle("GET /card/bind", http.HandlerFunc(h.bindPage))
+	mux.Handle("POST /card/bind/start", http.HandlerFunc(h.bindStart))
+	mux.Handle("POST /card/bind/check", http.HandlerFunc(h.bindCheck))
+	mux.Handle("POST /card/bind/challenge", http.HandlerFunc(h.bindChallenge))
+	mux.Handle("POST /card/bind/sign", http.HandlerFunc(h.bindSign))
+	mux.Handle("POST /card/bind/confirm", http.HandlerFunc(h.bindConfirm))
+}
+
+func orElse(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
