@@ -1,0 +1,116 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+)
+
+// The list that scripts read.
+type list struct {
+	Issuer  string       `json:"issuer"`
+	Agent   string       `json:"agent"`
+	Staff   []listMember `json:"staff"`
+	Clients []listClient `json:"clients"`
+	Systems []listSystem `json:"systems"`
+}
+
+type listMember struct {
+	Name     string `json:"name"`
+	Account  string `json:"account"`
+	Password string `json:"password"`
+	CardPIN  string `json:"card_pin"`
+	Agency   string `json:"agency"`
+	Card     string `json:"card,omitempty"` // bound, unbound or foreign
+}
+
+type listClient struct {
+	ClientID     string   `json:"client_id"`
+	ClientSecret string   `json:"client_secret"`
+	RedirectURIs []string `json:"redirect_uris"`
+}
+
+type listSystem struct {
+	ClientID string `json:"client_id"`
+	Name     string `json:"name"`
+	URL      string `json:"url"`
+}
+
+// ListPath is the file that WriteList writes.
+func (p *Plan) ListPath() string { return filepath.Join(p.Dir, "demo.json") }
+
+// WriteList writes addresses, people and clients to DIR/demo.json.
+func (p *Plan) WriteList() error {
+	l := list{Issuer: p.Issuer, Agent: p.AgentURL}
+	for _, m := range p.Staff {
+		lm := listMember{Name: m.Name, Account: m.Single, Password: m.Password, Agency: m.Agency}
+		if m.Card != nil {
+			lm.CardPIN, lm.Card = m.Card.PIN, m.cardState()
+		}
+		l.Staff = append(l.Staff, lm)
+	}
+	for _, c := range p.Clients {
+		uris := c.RedirectURIs
+		if uris == nil {
+			uris = []string{}
+		}
+		l.Clients = append(l.Clients, listClient{ClientID: c.ID, ClientSecret: c.Secret, RedirectURIs: uris})
+	}
+	for _, s := range p.Systems {
+		l.Systems = append(l.Systems, listSystem{ClientID: s.Kind.ID, Name: s.Kind.Name, URL: s.URL + "/"})
+	}
+	if err := writeJSON(p.ListPath(), l); err != nil {
+		return fmt.Errorf("demo list: %w", err)
+	}
+	return nil
+}
+
+func (m *Member) cardState() string {
+	switch {
+	case m.Card == nil:
+		return ""
+	case m.Card.Holder != m.Name:
+		return "foreign"
+	case m.Card.Bound:
+		return "bound"
+	}
+	return "unbound"
+}
+
+var cardWords = map[string]string{
+	"":        "",
+	"bound":   "bound 已綁定",
+	"unbound": "not bound yet 未綁定",
+	"foreign": "of another person 他人的卡",
+}
+
+// Print tells a person what there is to try.
+func (p *Plan) Print(w io.Writer) error {
+	var out strings.Builder
+	fmt.Fprintf(&out, "\nThe demo is ready. 示範環境已就緒。\n\n")
+	for _, s := range p.Systems {
+		fmt.Fprintf(&out, "  %s/  %s %s\n", s.URL, s.Kind.Name, s.Kind.NameEN)
+	}
+	fmt.Fprintf(&out, "  %s/  電子認證平臺 the provider\n  %s/  讀卡元件 the card agent\n\n", p.Issuer, p.AgentURL)
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  ACCOUNT\tPASSWORD\tCARD PIN\tCARD\tAGENCY\tNAME")
+	for _, m := range p.Staff {
+		pin, state := "", m.cardState()
+		if m.Card != nil {
+			pin = m.Card.PIN
+		}
+		words := cardWords[state]
+		if state == "foreign" {
+			words = "of " + m.Card.Holder + " 他人的卡"
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", m.Single, m.Password, pin, words, m.Agency, m.Name)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(&out, "\nAll of it is in %s, with the clients' secrets. Ctrl-C ends the demo; a second start goes on.\n", p.ListPath())
+	_, err := io.WriteString(w, out.String())
+	return err
+}
