@@ -1,0 +1,172 @@
+package agent
+
+import (
+	"errors"
+	"io"
+	"os/exec"
+	"sync"
+	"time"
+
+	"taipeion.internal/idp/cardreader/pkcs11"
+)
+
+// How long a module may take. Together with the page's own time an error is
+// on the screen within ten seconds.
+const (
+	listLimit   = 5 * time.Second
+	signLimit   = 9 * time.Second
+	keypadLimit = 60 * time.Second // the person types on the reader
+	// restartPause keeps a module that always fails from being restarted at
+	// every look.
+	restartPause = 3 * time.Second
+	// staleAfter: some modules list readers only once, so one that sees none
+	// is started anew from time to time.
+	staleAfter = 5 * time.Second
+)
+
+// kindCrashed: the module process ended by itself.
+const kindCrashed pkcs11.Kind = "crashed"
+
+// module is one PKCS#11 module and the process that it runs in. It serves one
+// request at a time.
+type module struct {
+	path    string
+	command func() *exec.Cmd
+
+	mu      sync.Mutex
+	child   *child
+	failed  error     // of the last start
+	retryAt time.Time // no new start before
+}
+
+type child struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     io.ReadCloser
+	started time.Time
+}
+
+// slots lists the readers. busy tells that a signature is being made: the
+// reader is then left alone.
+func (m *module) slots() (slots []pkcs11.Slot, busy bool, err error) {
+	if !m.mu.TryLock() {
+		return nil, true, nil
+	}
+	defer m.mu.Unlock()
+	if time.Now().Before(m.retryAt) {
+		return nil, false, m.failed
+	}
+	reply, err := m.call(moduleRequest{Op: opSlots}, nil, listLimit)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(reply.Slots) == 0 && time.Since(m.child.started) > staleAfter {
+		m.stop()
+	}
+	return reply.Slots, false, nil
+}
+
+// sign makes one signature. The process that saw the PIN ends with it,
+// whatever came of it: modules keep PINs in their memory.
+func (m *module) sign(r moduleRequest, pin []byte, limit time.Duration) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	reply, err := m.call(r, pin, limit)
+	m.stop()
+	return reply.Signature, err
+}
+
+func (m *module) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stop()
+}
+
+// call sends one request, starting the process if need be. Any failure of the
+// process itself ends it.
+func (m *module) call(r moduleRequest, secret []byte, limit time.Duration) (moduleReply, error) {
+	deadline := time.Now().Add(limit)
+	if m.child == nil {
+		if err := m.start(deadline); err != nil {
+			m.failed, m.retryAt = err, time.Now().Add(restartPause)
+			return moduleReply{}, err
+		}
+	}
+	reply, err := m.exchange(r, secret, deadline)
+	if err != nil {
+		m.failed, m.retryAt = err, time.Now().Add(restartPause)
+		return moduleReply{}, err
+	}
+	return reply, reply.Failure.err()
+}
+
+func (m *module) start(deadline time.Time) error {
+	cmd := m.command()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return &pkcs11.Error{Kind: pkcs11.KindNoComponent, Op: "start module process"}
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return &pkcs11.Error{Kind: pkcs11.KindNoComponent, Op: "start module process"}
+	}
+	if err := cmd.Start(); err != nil {
+		return &pkcs11.Error{Kind: pkcs11.KindNoComponent, Op: "start module process"}
+	}
+	m.child = &child{cmd: cmd, in: in, out: out, started: time.Now()}
+	reply, err := m.exchange(moduleRequest{Op: opOpen, Module: m.path}, nil, deadline)
+	if err == nil {
+		err = reply.Failure.err()
+	}
+	if err != nil {
+		m.stop()
+	}
+	return err
+}
+
+// exchange is one request and its reply. If the reply does not come in time
+// the process is killed: nothing else stops a call inside a module.
+func (m *module) exchange(r moduleRequest, secret []byte, deadline time.Time) (moduleReply, error) {
+	c := m.child
+	type result struct {
+		reply moduleReply
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var res result
+		if res.err = writeFrame(c.in, r, secret); res.err == nil {
+			_, res.err = readFrame(c.out, &res.reply)
+		}
+		done <- res
+	}()
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case res := <-done:
+		if res.err == nil {
+			return res.reply, nil
+		}
+		m.stop()
+		kind := kindCrashed
+		if errors.Is(res.err, errFrame) {
+			kind = pkcs11.KindFailed
+		}
+		return moduleReply{}, &pkcs11.Error{Kind: kind, Op: r.Op, TriesLeft: pkcs11.Unknown}
+	case <-timer.C:
+		m.stop()
+		<-done // the secret is the caller's to wipe: nobody may still read it
+		return moduleReply{}, &pkcs11.Error{Kind: pkcs11.KindHung, Op: r.Op, TriesLeft: pkcs11.Unknown}
+	}
+}
+
+// stop ends the process, if there is one.
+func (m *module) stop() {
+	if m.child == nil {
+		return
+	}
+	_ = m.child.in.Close()
+	_ = m.child.cmd.Process.Kill() // it may have ended by itself
+	_ = m.child.cmd.Wait()
+	m.child = nil
+}
