@@ -19,7 +19,7 @@ var reasons = []idp.Reason{
 }
 
 var errorTitles = []string{
-	ErrorUnknownClient, ErrorRedirect, ErrorRequest, ErrorLogout, ErrorForbidden, ErrorNotFound, ErrorMethod,
+	ErrorUnknownClient, ErrorRedirect, ErrorRequest, ErrorLogout, ErrorForm, ErrorForbidden, ErrorNotFound, ErrorMethod,
 	ErrorTooLarge, ErrorThrottled, ErrorInternal, ErrorUnavailable, ErrorSessionExpired,
 }
 

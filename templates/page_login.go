@@ -16,8 +16,9 @@ var tabIcons = map[string]string{TabQR: "qr", TabCard: "card", TabPassword: "key
 var (
 	cardChecks   = []string{"component", "reader", "card"}
 	checkIcons   = map[string]string{"component": "part", "reader": "reader", "card": "card"}
-	cardMessages = []string{"opening", "waiting", "ready", "sending", "popup_blocked", "no_component", "no_reader", "no_card",
-		"foreign_card", "pin_wrong", "pin_blocked", "removed", "hung", "cancelled", "closed", "expired", "refused", "failed"}
+	cardMessages = []string{"opening", "waiting", "ready", "sending", "popup_blocked", "no_agent", "challenge",
+		"no_component", "no_reader", "no_card", "foreign_card", "wrong_pin", "pin_format", "blocked", "removed",
+		"hung", "crashed", "cancelled", "expired", "refused", "used", "offline", "failed"}
 	knownScopes = []string{"openid", "profile", "email", "phone", "address", "offline_access", "agency"}
 )
 
@@ -110,12 +111,12 @@ func (p *page) ChallengeURL() string {
 // CardChecks are the lines of the live checklist.
 func (p *page) CardChecks() []string { return cardChecks }
 
-// CardWords hands the script its messages, as attributes: data-msg-no-reader
+// CardWords hands the script its messages, as attributes: data-msg-no_reader
 // and so on.
 func (p *page) CardWords() template.HTMLAttr {
 	var b strings.Builder
 	for _, code := range cardMessages {
-		b.WriteString(` data-msg-` + strings.ReplaceAll(code, "_", "-") + `="` + template.HTMLEscapeString(p.T("card.msg."+code)) + `"`)
+		b.WriteString(` data-msg-` + code + `="` + template.HTMLEscapeString(p.T("card.msg."+code)) + `"`)
 	}
 	return template.HTMLAttr(b.String())
 }

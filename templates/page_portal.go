@@ -2,6 +2,7 @@ package templates
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -173,10 +174,30 @@ func (p *page) BindHeading() string {
 	return "bind.heading." + strconv.Itoa(step)
 }
 
-// BindCard tells whether the step talks with the card component.
-func (p *page) BindCard() bool {
+// ChecksPlace tells whether the checklist begins with the computer itself.
+func (p *page) ChecksPlace() bool {
 	v, ok := p.V.(Bind)
-	return ok && v.Reason == "" && (v.Step == 2 || v.Step == 3) && !v.AlreadyBound
+	return ok && v.Step == 2
+}
+
+// BindScript is the script of the step: what talks with the card component.
+func (p *page) BindScript() string {
+	v, ok := p.V.(Bind)
+	switch {
+	case !ok || v.Reason != "" || v.AlreadyBound:
+		return ""
+	case v.Step == 2:
+		return "check.js"
+	case v.Step == 3:
+		return "card.js"
+	}
+	return ""
+}
+
+// HasOtherSessions tells whether there is more than the session at hand.
+func (p *page) HasOtherSessions() bool {
+	v, ok := p.V.(Home)
+	return ok && slices.ContainsFunc(v.Sessions, func(s SessionRow) bool { return !s.Current })
 }
 
 // BindAgain tells whether starting again can help.
@@ -192,7 +213,7 @@ func (p *page) ReturnName() string {
 
 // statusTitles are the words of an answer that has only a status.
 var statusTitles = map[int]string{
-	http.StatusBadRequest: ErrorRequest, http.StatusUnauthorized: ErrorSessionExpired, http.StatusForbidden: ErrorForbidden,
+	http.StatusBadRequest: ErrorForm, http.StatusUnauthorized: ErrorSessionExpired, http.StatusForbidden: ErrorForbidden,
 	http.StatusNotFound: ErrorNotFound, http.StatusMethodNotAllowed: ErrorMethod,
 	http.StatusRequestEntityTooLarge: ErrorTooLarge, http.StatusTooManyRequests: ErrorThrottled,
 	http.StatusServiceUnavailable: ErrorUnavailable,

@@ -91,6 +91,7 @@ const (
 	ErrorRedirect       = "error.redirect"        // the redirect URI is not registered
 	ErrorRequest        = "error.request"         // the relying system asked wrongly
 	ErrorLogout         = "error.logout"          // a logout request that can't be trusted
+	ErrorForm           = "error.form"            // a form of ours came in incomplete
 	ErrorForbidden      = "error.forbidden"       // 403, also a form from another site
 	ErrorNotFound       = "error.not_found"       // 404
 	ErrorMethod         = "error.method"          // 405
@@ -140,7 +141,7 @@ type LogoutConfirm struct {
 func (LogoutConfirm) Page() string { return "logoutconfirm" }
 
 // Home is the first page after the login. Sessions are ended by
-// POST /sessions/end with id, the session by POST /logout.
+// POST /sessions/end with id (one of theirs, or "others"), the session by POST /logout.
 type Home struct {
 	Base
 	Name, Agency, Unit, Title string
@@ -180,7 +181,8 @@ func (Home) Page() string { return "home" }
 // Bind is the wizard that binds a card, in five steps: 1 start
 // (POST /card/bind/start, ready=yes), 2 environment (POST /card/bind/check),
 // 3 read the certificate (POST /card/bind/sign, cms), 4 its details
-// (POST /card/bind/confirm, pending and consent=yes), 5 done. With a Reason
+// (POST /card/bind/confirm, pending and consent=yes), 5 done. "Back" is
+// GET /card/bind?step=N. With a Reason
 // the step is shown as failed, and what to do about it.
 type Bind struct {
 	Base
