@@ -3,6 +3,7 @@ package cardreader_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/x509"
 	"errors"
@@ -239,4 +240,8 @@ func TestMatchHolder(t *testing.T) {
 			t.Errorf("%q with %q %q: got %v, want %q", c.card, c.name, c.tail, err, c.want)
 		}
 	}
+}
+
+func challengeKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte("s"), ed25519.SeedSize))
 }
