@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/portal"
+)
+
+const (
+	putChallenge query = `INSERT INTO challenges (key, browser, purpose, client, client_name, person_id, nonce, issued_at, ends_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (key) DO UPDATE SET browser = excluded.browser, purpose = excluded.purpose, client = excluded.client,
+			client_name = excluded.client_name, person_id = excluded.person_id, nonce = excluded.nonce,
+			issued_at = excluded.issued_at, ends_at = excluded.ends_at`
+	useChallenge query = `DELETE FROM challenges WHERE key = $1 AND browser = $2 AND ends_at > $3
+		RETURNING key, browser, purpose, client, client_name, person_id, nonce, issued_at, ends_at`
+
+	cardColumns  query = `c.id, c.person_id, c.issuer_key_id, c.subject_serial, c.fingerprint, c.name, c.not_after, c.bound_at, c.unbound_at`
+	cardByHolder query = `SELECT ` + cardColumns + `, ` + personColumns + ` FROM cards c JOIN persons p ON p.id = c.person_id` + agencyJoin + `
+		WHERE c.issuer_key_id = $1 AND c.subject_serial = $2 AND c.unbound_at = 0`
+	cardsOf query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.person_id = $1 AND c.unbound_at = 0 ORDER BY c.bound_at DESC, c.id`
+	// The indexes on the open bindings refuse a holder of another person and a
+	// person with another card.
+	bindCard query = `INSERT INTO cards (id, person_id, issuer_key_id, subject_serial, fingerprint, name, not_after, bound_at, unbound_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
+		ON CONFLICT (issuer_key_id, subject_serial) WHERE unbound_at = 0 DO UPDATE SET fingerprint = excluded.fingerprint,
+			name = excluded.name, not_after = excluded.not_after
+		WHERE cards.person_id = excluded.person_id
+		RETURNING id, bound_at`
+	unbindCard     query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0`
+	endCardGrants  query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline AND session_id IN (SELECT id FROM sessions WHERE card_id = $1 AND card_id <> '' AND ended_at = $2)`
+	endCardSession query = `UPDATE sessions SET ended_at = $2 WHERE card_id = $1 AND card_id <> '' AND ended_at = 0`
+
+	savePending query = `INSERT INTO pending_cards (key, session_id, card, details, ends_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (session_id) DO UPDATE SET key = excluded.key, card = excluded.card, details = excluded.details, ends_at = excluded.ends_at`
+	takePending query = `DELETE FROM pending_cards WHERE key = $1 AND session_id = $2 AND ends_at > $3
+		RETURNING key, session_id, card, details, ends_at`
+)
+
+// CreateChallenge implements cardreader.Challenges.
+func (s *Store) CreateChallenge(ctx context.Context, i *cardreader.Issued) error {
+	_, err := s.one(ctx, with(putChallenge, i.Key, notNil(i.Browser), i.Purpose, i.Client, i.ClientName, i.PersonID, notNil(i.Nonce),
+		micros(i.IssuedAt), micros(i.EndsAt)))
+	return err
+}
+
+// UseChallenge implements cardreader.Challenges.
+func (s *Store) UseChallenge(ctx context.Context, key, browser []byte, now time.Time) (*cardreader.Issued, error) {
+	i := &cardreader.Issued{}
+	_, err := s.one(ctx, with(useChallenge, key, browser, micros(now)), &i.Key, &i.Browser, &i.Purpose, &i.Client, &i.ClientName,
+		&i.PersonID, &i.Nonce, moment{&i.IssuedAt}, moment{&i.EndsAt})
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, idp.ErrUsed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// CardByHolder implements cardreader.Challenges.
+func (s *Store) CardByHolder(ctx context.Context, issuerKeyID, subjectSerial string) (*idp.Card, *idp.Person, error) {
+	c, p := &idp.Card{}, &idp.Person{}
+	into := append(cardInto(c), personInto(p)...)
+	if err := s.read(ctx, func(r runner) error { return r.row(with(cardByHolder, issuerKeyID, subjectSerial), into...) }); err != nil {
+		return nil, nil, err
+	}
+	return c, p, nil
+}
+
+func cardInto(c *idp.Card) []any {
+	return []any{&c.ID, &c.PersonID, &c.IssuerKeyID, &c.SubjectSerial, &c.Fingerprint, &c.Name, moment{&c.NotAfter}, moment{&c.BoundAt}, moment{&c.UnboundAt}}
+}
+
+// BindCard implements cardreader.Challenges. Where the holder is bound to the
+// person already, c takes that binding's ID and time.
+func (s *Store) BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) error {
+	var id string
+	var bound int64
+	bind := func() error {
+		return s.write(ctx, func(r runner) error {
+			err := r.row(with(bindCard, c.ID, c.PersonID, c.IssuerKeyID, c.SubjectSerial, c.Fingerprint, c.Name, micros(c.NotAfter), micros(c.BoundAt)),
+				&id, &bound)
+			if errors.Is(err, idp.ErrNotFound) {
+				return idp.ErrConflict
+			}
+			if err != nil {
+				return err
+			}
+			return keep(r, events)
+		})
+	}
+	err := bind()
+	if errors.Is(err, errDuplicate) {
+		// A race with the same binding is refused by the person's index as well
+		// as by the holder's: the second look sees which it was.
+		err = bind()
+	}
+	if errors.Is(err, errDuplicate) {
+		return idp.ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	c.ID, c.BoundAt = id, at(bound)
+	return nil
+}
+
+// CardsOf implements cardreader.Challenges and portal.Store.
+func (s *Store) CardsOf(ctx context.Context, personID string) ([]idp.Card, error) {
+	var found []idp.Card
+	err := s.read(ctx, func(r runner) error {
+		return r.rows(with(cardsOf, personID), func(scan scan) error {
+			var c idp.Card
+			if err := scan(cardInto(&c)...); err != nil {
+				return err
+			}
+			found = append(found, c)
+			return nil
+		})
+	})
+	return found, err
+}
+
+// UnbindCard implements cardreader.Challenges; idp.ErrNotFound if it is not
+// bound.
+func (s *Store) UnbindCard(ctx context.Context, cardID string, at time.Time, events ...idp.Event) error {
+	return s.write(ctx, func(r runner) error {
+		n, err := r.exec(with(unbindCard, cardID, micros(at)))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return idp.ErrNotFound
+		}
+		for _, end := range []query{endCardSession, endCardGrants} {
+			if _, err := r.exec(with(end, cardID, micros(at))); err != nil {
+				return err
+			}
+		}
+		return keep(r, events)
+	})
+}
+
+// SavePending implements portal.Store.
+func (s *Store) SavePending(ctx context.Context, p *portal.Pending) error {
+	_, err := s.one(ctx, with(savePending, p.Key, p.SessionID, text(p.Card), notNil(p.Details), micros(p.EndsAt)))
+	return err
+}
+
+// TakePending implements portal.Store.
+func (s *Store) TakePending(ctx context.Context, key []byte, sessionID string, now time.Time) (*portal.Pending, error) {
+	p := &portal.Pending{}
+	_, err := s.one(ctx, with(takePending, key, sessionID, micros(now)), &p.Key, &p.SessionID, document{&p.Card}, &p.Details, moment{&p.EndsAt})
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, idp.ErrUsed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}

@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+const (
+	insertEvent query = `INSERT INTO events (id, at, kind, result, person_id, actor, client_id, session_id, address, request_id, detail)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	eventColumns query = `SELECT at, kind, result, person_id, actor, client_id, session_id, address, request_id, detail FROM events`
+	eventsOf     query = eventColumns + ` WHERE person_id = $1 AND person_id <> '' AND id >= $2 ORDER BY id DESC LIMIT $3`
+	eventsSince  query = eventColumns + ` WHERE id >= $1 ORDER BY id DESC LIMIT $2`
+)
+
+// Record keeps events that belong to no other change.
+func (s *Store) Record(ctx context.Context, events ...idp.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	return s.all(ctx, inserts(events))
+}
+
+// EventFilter says which events to list.
+type EventFilter struct {
+	PersonID string    // only of this person; empty: of all
+	Since    time.Time // not before
+	Limit    int       // at most so many; 100 if 0
+}
+
+// Events lists the newest events, newest first.
+func (s *Store) Events(ctx context.Context, f EventFilter) ([]idp.Event, error) {
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	since := timePrefix(f.Since)
+	ask := with(eventsSince, since, int64(f.Limit))
+	if f.PersonID != "" {
+		ask = with(eventsOf, f.PersonID, since, int64(f.Limit))
+	}
+	var found []idp.Event
+	err := s.read(ctx, func(r runner) error {
+		return r.rows(ask, func(scan scan) error {
+			var e idp.Event
+			found = append(found, e)
+			e1 := &found[len(found)-1]
+			return scan(moment{&e1.At}, &e1.Kind, &e1.Result, &e1.PersonID, &e1.Actor, &e1.ClientID, &e1.SessionID, &e1.Address, &e1.RequestID, &e1.Detail)
+		})
+	})
+	return found, err
+}
+
+// inserts are the statements that keep the events.
+func inserts(events []idp.Event) []statement {
+	if len(events) == 0 {
+		return nil
+	}
+	list := make([]statement, len(events))
+	for i, e := range events {
+		list[i] = with(insertEvent, eventID(e.At), micros(e.At), e.Kind, e.Result, e.PersonID, e.Actor, e.ClientID, e.SessionID, e.Address, e.RequestID, e.Detail)
+	}
+	return list
+}
+
+// keep runs the statements that keep the events.
+func keep(r runner, events []idp.Event) error {
+	for _, s := range inserts(events) {
+		if _, err := r.exec(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eventID is in the order of time, and no two are alike.
+func eventID(at time.Time) []byte {
+	id := append(timePrefix(at), make([]byte, 8)...)
+	rand.Read(id[8:])
+	return id
+}
+
+func timePrefix(at time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(max(micros(at), 0)))
+}

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+)
+
+const (
+	accountByName query = `SELECT name, kind, person_id FROM accounts WHERE name = $1`
+	accountsOf    query = `SELECT name, kind, person_id FROM accounts WHERE person_id = $1 ORDER BY position, name`
+	personByID    query = `SELECT ` + personColumns + ` FROM persons p` + agencyJoin + ` WHERE p.id = $1`
+	passwordHash  query = `SELECT hash FROM passwords WHERE person_id = $1`
+	personCount   query = `SELECT COUNT(*) FROM persons`
+	setState      query = `UPDATE persons SET state = $2, updated_at = $3 WHERE id = $1`
+	putAgency     query = `INSERT INTO agencies (code, name) VALUES ($1, $2) ON CONFLICT (code) DO UPDATE SET name = excluded.name`
+	putPassword   query = `INSERT INTO passwords (person_id, hash, updated_at) VALUES ($1, $2, $3)
+		ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, updated_at = excluded.updated_at`
+	removeAccounts query = `DELETE FROM accounts WHERE person_id = $1`
+	insertAccount  query = `INSERT INTO accounts (name, kind, person_id, position) VALUES ($1, $2, $3, $4)`
+	// The subject stays what it was: relying systems know the person by it.
+	putPerson query = `INSERT INTO persons (id, subject, name, agency, unit, title, email, phone, address, id_tail, username, state,
+			has_password, national_id, national_id_hash, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, agency = excluded.agency, unit = excluded.unit, title = excluded.title,
+			email = excluded.email, phone = excluded.phone, address = excluded.address, id_tail = excluded.id_tail,
+			username = excluded.username, state = excluded.state, has_password = (persons.has_password OR excluded.has_password),
+			national_id = COALESCE(excluded.national_id, persons.national_id),
+			national_id_hash = COALESCE(excluded.national_id_hash, persons.national_id_hash), updated_at = excluded.updated_at`
+)
+
+// Account implements directory.Accounts.
+func (s *Store) Account(ctx context.Context, name string) (*idp.Account, error) {
+	a := &idp.Account{}
+	err := s.read(ctx, func(r runner) error { return r.row(with(accountByName, name), &a.Name, &a.Kind, &a.PersonID) })
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// AccountsOf implements directory.Accounts.
+func (s *Store) AccountsOf(ctx context.Context, personID string) ([]idp.Account, error) {
+	var found []idp.Account
+	err := s.read(ctx, func(r runner) error {
+		return r.rows(with(accountsOf, personID), func(scan scan) error {
+			var a idp.Account
+			if err := scan(&a.Name, &a.Kind, &a.PersonID); err != nil {
+				return err
+			}
+			found = append(found, a)
+			return nil
+		})
+	})
+	return found, err
+}
+
+// Person implements directory.Accounts.
+func (s *Store) Person(ctx context.Context, id string) (*idp.Person, error) {
+	p := &idp.Person{}
+	if err := s.read(ctx, func(r runner) error { return r.row(with(personByID, id), personInto(p)...) }); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// PasswordHash implements directory.Accounts.
+func (s *Store) PasswordHash(ctx context.Context, personID string) (string, error) {
+	var hash string
+	err := s.read(ctx, func(r runner) error { return r.row(with(passwordHash, personID), &hash) })
+	if errors.Is(err, idp.ErrNotFound) {
+		return "", nil
+	}
+	return hash, err
+}
+
+// PersonCount implements directory.Accounts.
+func (s *Store) PersonCount(ctx context.Context) (n int64, err error) {
+	err = s.read(ctx, func(r runner) error { return r.row(with(personCount), &n) })
+	return n, err
+}
+
+// SetState implements directory.Accounts; idp.ErrNotFound for nobody.
+func (s *Store) SetState(ctx context.Context, personID string, state idp.PersonState, at time.Time, events ...idp.Event) error {
+	return s.conditional(ctx, with(setState, personID, string(state), micros(at)), idp.ErrNotFound, events)
+}
+
+// PutPerson implements directory.Accounts. The accounts given are afterwards
+// all that the person has.
+func (s *Store) PutPerson(ctx context.Context, rec directory.Record, events ...idp.Event) error {
+	p := rec.Person
+	var agency any // NULL for none
+	list := make([]statement, 0, 4+len(rec.Accounts)+len(events))
+	if p.Agency.Code != "" {
+		agency = p.Agency.Code
+		list = append(list, with(putAgency, p.Agency.Code, p.Agency.Name))
+	}
+	list = append(list,
+		with(putPerson, p.ID, p.Subject, p.Name, agency, p.Unit, p.Title, p.Email, p.Phone, p.Address, p.IDTail,
+			username(rec), string(p.State), rec.PasswordHash != "", rec.NationalID, rec.NationalIDHash, micros(p.UpdatedAt)),
+		with(removeAccounts, p.ID))
+	for i, a := range rec.Accounts {
+		list = append(list, with(insertAccount, a.Name, string(a.Kind), p.ID, int64(i)))
+	}
+	if rec.PasswordHash != "" {
+		list = append(list, with(putPassword, p.ID, rec.PasswordHash, micros(p.UpdatedAt)))
+	}
+	err := s.all(ctx, append(list, inserts(events)...))
+	if errors.Is(err, errDuplicate) {
+		return idp.ErrConflict
+	}
+	return err
+}
+
+// username is what relying systems see: the single account, else the newest,
+// unless the record says it.
+func username(rec directory.Record) string {
+	if rec.Person.Username != "" {
+		return rec.Person.Username
+	}
+	name := ""
+	for _, a := range rec.Accounts {
+		if a.Kind == idp.AccountSingle {
+			return a.Name
+		}
+		name = a.Name
+	}
+	return name
+}

@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	idp "taipeion.internal/idp"
+)
+
+const (
+	poolSize = 16 // connections, unless the address says pool_max_conns
+	attempts = 8  // of a transaction that the database gives up
+)
+
+// pgEngine is PostgreSQL: a pool, statements prepared once for each connection,
+// and no transaction that waits for a second connection.
+type pgEngine struct {
+	*counters
+	pool *pgxpool.Pool
+}
+
+func openPostgres(ctx context.Context, address string, c *counters) (*pgEngine, error) {
+	config, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		// The driver's text may hold the address, and that a password.
+		return nil, fmt.Errorf("the PostgreSQL address can't be read")
+	}
+	if !strings.Contains(address, "pool_max_conns") {
+		config.MaxConns = poolSize
+	}
+	config.ConnConfig.StatementCacheCapacity = 512
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, translate(err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open the database: %w", translate(err))
+	}
+	return &pgEngine{counters: c, pool: pool}, nil
+}
+
+// pgRunner runs statements on a pool, a connection or a transaction.
+type pgRunner struct {
+	ctx context.Context
+	on  interface {
+		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	}
+	count interface{ Add(int64) int64 }
+}
+
+func (r pgRunner) exec(s statement) (int64, error) {
+	r.count.Add(1)
+	rows, err := r.on.Query(r.ctx, string(s.query), clean(s.args)...)
+	if err != nil {
+		return 0, translate(err)
+	}
+	rows.Close()
+	return rows.CommandTag().RowsAffected(), translate(rows.Err())
+}
+
+func (r pgRunner) row(s statement, dest ...any) error {
+	found := false
+	err := r.rows(s, func(scan scan) error {
+		if found {
+			return nil
+		}
+		found = true
+		return scan(dest...)
+	})
+	if err == nil && !found {
+		err = pgx.ErrNoRows
+	}
+	return translate(err)
+}
+
+func (r pgRunner) rows(s statement, each func(scan) error) error {
+	r.count.Add(1)
+	rows, err := r.on.Query(r.ctx, string(s.query), clean(s.args)...)
+	if err != nil {
+		return translate(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return translate(rows.Err())
+}
+
+// patience bounds a transaction. The request's own cancellation does not reach
+// the driver, which would answer it by throwing the connection away.
+const patience = 15 * time.Second
+
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), patience)
+}
+
+func (e *pgEngine) read(ctx context.Context, fn func(runner) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	err := fn(pgRunner{ctx, e.pool, &e.reads})
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", idp.ErrUnavailable, err)
+	}
+	return translate(err)
+}
+
+func (e *pgEngine) one(ctx context.Context, s statement, dest ...any) (n int64, err error) {
+	err = e.again(ctx, func(ctx context.Context) (err error) {
+		r := pgRunner{ctx, e.pool, &e.writes}
+		if len(dest) > 0 {
+			n = 1
+			return r.row(s, dest...)
+		}
+		n, err = r.exec(s)
+		return err
+	})
+	return n, err
+}
+
+// all sends the statements in one round trip: a batch without BEGIN is one
+// transaction (PostgreSQL, frontend/backend protocol, 55.2.2.1).
+func (e *pgEngine) all(ctx context.Context, list []statement) error {
+	if len(list) == 1 {
+		_, err := e.one(ctx, list[0])
+		return err
+	}
+	return e.again(ctx, func(ctx context.Context) error {
+		batch := &pgx.Batch{}
+		for _, s := range list {
+			batch.Queue(string(s.query), clean(s.args)...)
+		}
+		e.writes.Add(int64(len(list)))
+		return e.pool.SendBatch(ctx, batch).Close()
+	})
+}
+
+func (e *pgEngine) write(ctx context.Context, fn func(runner) error) error {
+	return e.again(ctx, func(ctx context.Context) error {
+		return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
+			return fn(pgRunner{ctx, tx, &e.writes})
+		})
+	})
+}
+
+// again runs a transaction, and once more if the database gave it up for
+// another's sake, a bounded number of times.
+func (e *pgEngine) again(ctx context.Context, run func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	for i := 1; ; i++ {
+		err := run(ctx)
+		if err == nil {
+			e.transactions.Add(1)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", idp.ErrUnavailable, err)
+		}
+		if i == attempts || !tryAgain(err) {
+			return translate(err)
+		}
+		e.retries.Add(1)
+		time.Sleep(time.Duration(rand.Int64N(int64(i) * int64(2*time.Millisecond))))
+	}
+}
+
+func (e *pgEngine) ping(ctx context.Context) error { return translate(e.pool.Ping(ctx)) }
+
+func (e *pgEngine) close() error {
+	e.pool.Close()
+	return nil
+}
+
+func (e *pgEngine) migrate(ctx context.Context) error {
+	db := stdlib.OpenDBFromPool(e.pool)
+	defer db.Close()
+	return translate(migrateUp(ctx, "postgres", db, advisoryLock{}))
+}

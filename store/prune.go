@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	pruneFlows      query = `DELETE FROM flows WHERE handle IN (SELECT handle FROM flows WHERE ends_at < $1 LIMIT $2)`
+	pruneGrants     query = `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE prune_at < $1 LIMIT $2)`
+	pruneChallenges query = `DELETE FROM challenges WHERE key IN (SELECT key FROM challenges WHERE ends_at < $1 LIMIT $2)`
+	prunePending    query = `DELETE FROM pending_cards WHERE key IN (SELECT key FROM pending_cards WHERE ends_at < $1 LIMIT $2)`
+	pruneAssertions query = `DELETE FROM assertions WHERE jti_hash IN (SELECT jti_hash FROM assertions WHERE ends_at < $1 LIMIT $2) AND ends_at < $1`
+	pruneSessions   query = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at < $1 LIMIT $2)`
+	pruneTries      query = `DELETE FROM tries WHERE key IN (SELECT key FROM tries WHERE f1 < $1 AND locked_until < $1 LIMIT $2) AND f1 < $1 AND locked_until < $1`
+	pruneSources    query = `DELETE FROM source_names WHERE name_key IN (SELECT name_key FROM source_names WHERE failed_at < $1 LIMIT $2) AND failed_at < $1`
+)
+
+const (
+	pruneBatch = 500              // rows for each transaction
+	pruneSlack = 10 * time.Minute // clocks of several nodes differ
+	keepTries  = 7 * 24 * time.Hour
+)
+
+// Prune deletes what can't matter any more: requests, challenges, assertions
+// and sessions past their end, grants some time after their last token, and
+// counters without a failure for a week. It works in small transactions, so
+// that nobody waits for it, until nothing is left or the context ends. It is
+// meant to be run every few minutes, on any number of nodes.
+func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err error) {
+	for _, old := range []struct {
+		query  query
+		before time.Time
+	}{
+		{pruneFlows, now.Add(-pruneSlack)},
+		{pruneChallenges, now.Add(-pruneSlack)},
+		{prunePending, now.Add(-pruneSlack)},
+		{pruneAssertions, now.Add(-pruneSlack)},
+		{pruneGrants, now},
+		{pruneSessions, now.Add(-pruneSlack)},
+		{pruneTries, now.Add(-keepTries)},
+		{pruneSources, now.Add(-keepTries)},
+	} {
+		for {
+			n, err := s.one(ctx, with(old.query, micros(old.before), int64(pruneBatch)))
+			deleted += n
+			if err != nil {
+				return deleted, err
+			}
+			if n == 0 {
+				break
+			}
+		}
+	}
+	return deleted, nil
+}

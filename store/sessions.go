@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+const (
+	insertSession query = `INSERT INTO sessions (id, token_hash, person_id, evidence, card_id, created_at, seen_at, ends_at, ended_at, address, user_agent)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)`
+	replaceSession query = `UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at = 0`
+	sessionColumns query = `s.id, s.person_id, s.evidence, s.created_at, s.seen_at, s.ends_at, s.address, s.user_agent`
+	sessionByToken query = `SELECT ` + sessionColumns + `, ` + personColumns + `
+		FROM sessions s JOIN persons p ON p.id = s.person_id` + agencyJoin + ` WHERE s.token_hash = $1 AND s.ended_at = 0`
+	touchSession query = `UPDATE sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2`
+	renewSession query = `UPDATE sessions SET token_hash = $2, evidence = $3, card_id = $4, seen_at = $5 WHERE token_hash = $1 AND ended_at = 0`
+	endSession   query = `UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at = 0`
+	endGrants    query = `UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND session_id <> '' AND revoked_at = 0 AND NOT offline`
+	grantClients query = `SELECT DISTINCT client_id FROM grants WHERE session_id = $1 AND session_id <> '' ORDER BY client_id`
+	sessionsOf   query = `SELECT ` + sessionColumns + ` FROM sessions s
+		WHERE s.person_id = $1 AND s.ended_at = 0 AND s.ends_at > $2 ORDER BY s.created_at DESC, s.id`
+)
+
+// CreateSession implements session.Store. The session that it replaces ends;
+// its grants go on, as the relying systems' own sessions do.
+func (s *Store) CreateSession(ctx context.Context, n *idp.Session, tokenHash, replaces []byte, events ...idp.Event) error {
+	list := make([]statement, 0, 2+len(events))
+	if replaces != nil {
+		list = append(list, with(replaceSession, replaces, micros(n.CreatedAt)))
+	}
+	list = append(list, with(insertSession, n.ID, tokenHash, n.PersonID, text(n.Evidence), cardOf(n.Evidence),
+		micros(n.CreatedAt), micros(n.SeenAt), micros(n.EndsAt), n.Address, n.UserAgent))
+	return s.all(ctx, append(list, inserts(events)...))
+}
+
+// cardOf is the card that opened or raised a session, in a column of its own
+// so that the end of its binding finds them.
+func cardOf(evidence []idp.Evidence) string {
+	for _, e := range evidence {
+		if e.Method == idp.MethodCard {
+			return e.Card
+		}
+	}
+	return ""
+}
+
+// Session implements session.Store.
+func (s *Store) Session(ctx context.Context, tokenHash []byte) (*idp.Session, *idp.Person, error) {
+	n, p := &idp.Session{}, &idp.Person{}
+	into := append(sessionInto(n), personInto(p)...)
+	if err := s.read(ctx, func(r runner) error { return r.row(with(sessionByToken, tokenHash), into...) }); err != nil {
+		return nil, nil, err
+	}
+	return n, p, nil
+}
+
+func sessionInto(n *idp.Session) []any {
+	return []any{&n.ID, &n.PersonID, document{&n.Evidence}, moment{&n.CreatedAt}, moment{&n.SeenAt}, moment{&n.EndsAt}, &n.Address, &n.UserAgent}
+}
+
+// TouchSession implements session.Store.
+func (s *Store) TouchSession(ctx context.Context, id string, seenAt time.Time) error {
+	_, err := s.one(ctx, with(touchSession, id, micros(seenAt)))
+	return err
+}
+
+// RenewSession implements session.Store.
+func (s *Store) RenewSession(ctx context.Context, oldHash, newHash []byte, evidence []idp.Evidence, now time.Time, events ...idp.Event) error {
+	renew := with(renewSession, oldHash, newHash, text(evidence), cardOf(evidence), micros(now))
+	return s.conditional(ctx, renew, idp.ErrConflict, events)
+}
+
+// EndSession implements session.Store.
+func (s *Store) EndSession(ctx context.Context, id string, at time.Time, events ...idp.Event) (clients []string, err error) {
+	err = s.write(ctx, func(r runner) error {
+		clients = nil
+		if _, err := r.exec(with(endSession, id, micros(at))); err != nil {
+			return err
+		}
+		if _, err := r.exec(with(endGrants, id, micros(at))); err != nil {
+			return err
+		}
+		err := r.rows(with(grantClients, id), func(scan scan) error {
+			clients = append(clients, "")
+			return scan(&clients[len(clients)-1])
+		})
+		if err != nil {
+			return err
+		}
+		return keep(r, events)
+	})
+	return clients, err
+}
+
+// PersonSessions implements session.Store.
+func (s *Store) PersonSessions(ctx context.Context, personID string, now time.Time) ([]idp.Session, error) {
+	var found []idp.Session
+	err := s.read(ctx, func(r runner) error {
+		return r.rows(with(sessionsOf, personID, micros(now)), func(scan scan) error {
+			var n idp.Session
+			if err := scan(sessionInto(&n)...); err != nil {
+				return err
+			}
+			found = append(found, n)
+			return nil
+		})
+	})
+	return found, err
+}

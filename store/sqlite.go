@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+const (
+	readers     = 8   // connections that read
+	queueLength = 512 // writes that wait for the writer
+)
+
+// liteEngine is SQLite: one connection writes, in the goroutine of commit.go,
+// and several read beside it (write-ahead log).
+type liteEngine struct {
+	*counters
+	path            string
+	readDB, writeDB *sql.DB
+	prepared        sync.Map // query -> *sql.Stmt on readDB
+	queue           chan *job
+	closing         chan struct{}
+	closed          atomic.Bool
+	writer          sync.WaitGroup
+}
+
+func openSQLite(ctx context.Context, path string, c *counters) (*liteEngine, error) {
+	if err := makePrivate(path); err != nil {
+		return nil, fmt.Errorf("make the database: %w", err)
+	}
+	writeDB, err := sql.Open("sqlite", liteAddress(path, writing))
+	if err != nil {
+		return nil, err
+	}
+	writeDB.SetMaxOpenConns(1)
+	writeDB.SetMaxIdleConns(1)
+	if err := writeDB.PingContext(ctx); err != nil {
+		writeDB.Close()
+		return nil, fmt.Errorf("open the database: %w", translate(err))
+	}
+	readDB, err := sql.Open("sqlite", liteAddress(path, append([]string{"query_only(1)"}, pragmas...)))
+	if err != nil {
+		writeDB.Close()
+		return nil, err
+	}
+	readDB.SetMaxOpenConns(readers)
+	readDB.SetMaxIdleConns(readers)
+	conn, err := writeDB.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(translate(err), readDB.Close(), writeDB.Close())
+	}
+	e := &liteEngine{counters: c, path: path, readDB: readDB, writeDB: writeDB, queue: make(chan *job, queueLength), closing: make(chan struct{})}
+	w := &liteWriter{engine: e, conn: conn, prepared: map[query]*sql.Stmt{}}
+	e.writer.Go(w.run)
+	return e, nil
+}
+
+// pragmas of every connection: another process may write as well, so wait for
+// it.
+var pragmas = []string{"busy_timeout(10000)", "foreign_keys(1)", "temp_store(2)"}
+
+// writing are those of a connection that writes: a commit is on disk when it is
+// answered (synchronous FULL), in the write-ahead log.
+var writing = append([]string{"journal_mode(WAL)", "synchronous(2)", "journal_size_limit(67108864)", "wal_autocheckpoint(2000)"}, pragmas...)
+
+func liteAddress(path string, pragmas []string) string {
+	values := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: values.Encode()}).String()
+}
+
+// makePrivate sees to it that the file, and with it SQLite's log beside it, is
+// readable by us alone.
+func makePrivate(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// read runs without the request's context once it has begun: a look-up takes
+// microseconds, and watching a context costs the driver a goroutine each time.
+func (e *liteEngine) read(ctx context.Context, fn func(runner) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.closed.Load() {
+		return errClosed
+	}
+	return translate(fn((*liteReader)(e)))
+}
+
+// liteReader runs statements on the reading connections.
+type liteReader liteEngine
+
+func (r *liteReader) prepare(q query) (*sql.Stmt, error) {
+	if s, ok := r.prepared.Load(q); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := r.readDB.Prepare(string(q))
+	if err != nil {
+		return nil, err
+	}
+	if other, raced := r.prepared.LoadOrStore(q, s); raced {
+		s.Close()
+		return other.(*sql.Stmt), nil
+	}
+	return s, nil
+}
+
+func (r *liteReader) exec(statement) (int64, error) {
+	return 0, errors.New("a read can't change anything")
+}
+
+func (r *liteReader) row(s statement, dest ...any) error {
+	p, err := r.prepare(s.query)
+	if err != nil {
+		return err
+	}
+	r.reads.Add(1)
+	return p.QueryRow(clean(s.args)...).Scan(dest...)
+}
+
+func (r *liteReader) rows(s statement, each func(scan) error) error {
+	p, err := r.prepare(s.query)
+	if err != nil {
+		return err
+	}
+	r.reads.Add(1)
+	return eachRow(p, s.args, each)
+}
+
+func eachRow(p *sql.Stmt, args []any, each func(scan) error) error {
+	rows, err := p.Query(clean(args)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (e *liteEngine) ping(ctx context.Context) error {
+	return e.read(ctx, func(r runner) error {
+		var one int64
+		return r.row(with(ping), &one)
+	})
+}
+
+const ping query = `SELECT COUNT(*) FROM (SELECT 1 FROM agencies LIMIT 1) AS one`
+
+// close answers what is queued, and then closes.
+func (e *liteEngine) close() error {
+	if e.closed.Swap(true) {
+		return nil
+	}
+	close(e.closing)
+	e.writer.Wait()
+	return errors.Join(e.readDB.Close(), e.writeDB.Close())
+}
+
+// migrate may race with another process: whoever comes second finds the work
+// half seen, fails, and finds it done the next time.
+func (e *liteEngine) migrate(ctx context.Context) error {
+	db, err := sql.Open("sqlite", liteAddress(e.path, writing))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for range 50 {
+		if err = migrateUp(ctx, "sqlite3", db, nil); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return translate(err)
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/keys"
+	"taipeion.internal/idp/login"
+	"taipeion.internal/idp/oidc"
+	"taipeion.internal/idp/portal"
+	"taipeion.internal/idp/session"
+)
+
+// What the product keeps.
+var (
+	_ oidc.Grants           = (*Store)(nil)
+	_ oidc.Requests         = (*Store)(nil)
+	_ login.Store           = (*Store)(nil)
+	_ portal.Store          = (*Store)(nil)
+	_ session.Store         = (*Store)(nil)
+	_ directory.Accounts    = (*Store)(nil)
+	_ directory.Tries       = (*Store)(nil)
+	_ cardreader.Challenges = (*Store)(nil)
+	_ keys.Store            = (*SigningKeys)(nil)
+)
+
+// Options says which database to open: exactly one of SQLite and PostgreSQL.
+type Options struct {
+	SQLite     string           // path of the file; made, readable by us alone, if it is not there
+	PostgreSQL string           // address: a URL or key=value pairs, "pool_max_conns" among them
+	NoMigrate  bool             // leave the schema as it is: Migrate is called by hand
+	Now        func() time.Time // for what has no time given: clients; time.Now if nil
+}
+
+// Store is an open database. Its methods may be called from any goroutine.
+type Store struct {
+	engine
+	counters counters
+	now      func() time.Time
+}
+
+// Open opens the database and, unless told not to, brings its schema up to
+// this program's version; several nodes may do so at once.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{now: o.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	switch {
+	case (o.SQLite == "") == (o.PostgreSQL == ""):
+		return nil, errors.New("name one database: SQLite or PostgreSQL")
+	case o.PostgreSQL != "":
+		e, err := openPostgres(ctx, o.PostgreSQL, &s.counters)
+		if err != nil {
+			return nil, err
+		}
+		s.engine = e
+	default:
+		e, err := openSQLite(ctx, o.SQLite, &s.counters)
+		if err != nil {
+			return nil, err
+		}
+		s.engine = e
+	}
+	if !o.NoMigrate {
+		if err := s.Migrate(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+// Migrate brings the schema up to this program's version.
+func (s *Store) Migrate(ctx context.Context) error { return s.engine.migrate(ctx) }
+
+// Ping asks the database a question it must answer.
+func (s *Store) Ping(ctx context.Context) error { return s.engine.ping(ctx) }
+
+// Stats counts what was done since Open.
+func (s *Store) Stats() Stats { return s.counters.stats() }
+
+// Close answers the writes that wait and closes the database; whatever comes
+// later gets idp.ErrUnavailable.
+func (s *Store) Close() error { return s.engine.close() }
