@@ -1,0 +1,104 @@
+package oidc
+
+import (
+	"bytes"
+	"encoding/json"
+
+	idp "taipeion.internal/idp"
+)
+
+const maxClaims = 8 << 10
+
+// claimsRequest is the claims parameter (OpenID Connect Core 1.0 section 5.5):
+// what is asked for beyond the scopes.
+type claimsRequest struct {
+	UserInfo map[string]*claimWish `json:"userinfo,omitempty"`
+	IDToken  map[string]*claimWish `json:"id_token,omitempty"`
+}
+
+// claimWish is how one claim is asked for (Core section 5.5.1); nil: as a
+// voluntary claim.
+type claimWish struct {
+	Essential bool              `json:"essential,omitempty"`
+	Value     json.RawMessage   `json:"value,omitempty"`
+	Values    []json.RawMessage `json:"values,omitempty"`
+}
+
+// wanted lists the values that would do, nil for any.
+func (c *claimWish) wanted() []json.RawMessage {
+	if c == nil {
+		return nil
+	}
+	if len(c.Value) > 0 {
+		return append([]json.RawMessage{c.Value}, c.Values...)
+	}
+	return c.Values
+}
+
+// accepts tells whether a claim of that value is what was asked for.
+func (c *claimWish) accepts(value any) bool {
+	wanted := c.wanted()
+	if len(wanted) == 0 {
+		return true
+	}
+	have, err := json.Marshal(value)
+	if err != nil {
+		return false
+	}
+	for _, w := range wanted {
+		// Re-encoded, so that only the value counts and not its spelling.
+		var v any
+		if json.Unmarshal(w, &v) != nil {
+			continue
+		}
+		if text, err := json.Marshal(v); err == nil && bytes.Equal(text, have) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *claimWish) strings() []string {
+	var out []string
+	for _, raw := range c.wanted() {
+		var s string
+		if json.Unmarshal(raw, &s) == nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// readClaims reads the claims parameter into the request. acr and sub decide
+// about the login and go to policy; the others about the answer.
+func (q *request) readClaims(text string) error {
+	if len(text) > maxClaims || json.Unmarshal([]byte(text), &q.claims) != nil {
+		return newFault(codeInvalidRequest, "claims is not the JSON that it should be")
+	}
+	for _, part := range []map[string]*claimWish{q.claims.IDToken, q.claims.UserInfo} {
+		if sub := part["sub"].strings(); len(sub) == 1 {
+			if q.ask.Subject != "" && q.ask.Subject != sub[0] {
+				return newFault(codeInvalidRequest, "claims names two people")
+			}
+			q.ask.Subject = sub[0] // Core section 5.5.1: must be that person
+		}
+	}
+	wish := q.claims.IDToken["acr"]
+	asked := wish.strings()
+	var levels []idp.Level
+	for _, v := range asked {
+		if l, ok := idp.ParseACR(v); ok {
+			levels = append(levels, l)
+		}
+	}
+	switch {
+	case wish == nil || len(wish.wanted()) == 0:
+	case !wish.Essential:
+		q.ask.Voluntary = append(q.ask.Voluntary, levels...)
+	case len(levels) == 0: // Core section 5.5.1.1: a failed authentication
+		return newFault(codeUnmetAuthentication, "no such authentication context is known here")
+	default:
+		q.ask.Essential = levels
+	}
+	return nil
+}

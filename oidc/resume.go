@@ -1,0 +1,105 @@
+package oidc
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/policy"
+	"taipeion.internal/idp/session"
+)
+
+// parkedFor is how long a request that came by POST waits for its GET.
+const parkedFor = 2 * time.Minute
+
+// resume goes on with a saved request, after the login or after a POST.
+func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string) {
+	hash := session.HandleHash(handle)
+	flow, err := p.Requests.Flow(r.Context(), hash)
+	if errors.Is(err, idp.ErrNotFound) {
+		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
+		return
+	}
+	if err != nil {
+		p.page(w, r, fmt.Errorf("look up the saved request: %w", err))
+		return
+	}
+	form, err := url.ParseQuery(flow.Request)
+	if err != nil || flow.Ask.ClientID == "" || !p.now().Before(flow.EndsAt) {
+		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
+		return
+	}
+	if flow.ReturnTo != "" {
+		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
+		return
+	}
+	if len(flow.Browser) == 0 {
+		p.begin(w, r, form)
+		return
+	}
+	browser := p.Sessions.Browser(r)
+	if browser == nil || subtle.ConstantTimeCompare(browser, flow.Browser) != 1 {
+		p.refuseForeign(w, r, flow)
+		return
+	}
+	p.continueFlow(w, r, flow, form, handle)
+}
+
+// refuseForeign answers a flow that another browser began: whoever sent its
+// address wants to log somebody in as somebody else.
+func (p *Provider) refuseForeign(w http.ResponseWriter, r *http.Request, flow *idp.Flow) {
+	origin := idp.OriginFrom(r.Context())
+	err := p.Requests.Record(r.Context(), idp.Event{
+		At: p.now(), Kind: "flow.refuse", Result: string(idp.ReasonFlowForeign), ClientID: flow.Ask.ClientID,
+		Address: origin.Address.String(), RequestID: origin.RequestID,
+	})
+	if err != nil {
+		p.Logger.ErrorContext(r.Context(), "event not kept", "error", err.Error())
+	}
+	p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowForeign)
+}
+
+// continueFlow decides again, uses the flow up and answers the relying system.
+func (p *Provider) continueFlow(w http.ResponseWriter, r *http.Request, flow *idp.Flow, form url.Values, handle string) {
+	q, err := p.identify(r.Context(), form)
+	if err != nil {
+		p.page(w, r, err)
+		return
+	}
+	if err := p.check(r.Context(), q); err != nil {
+		p.answerError(w, r, q, err)
+		return
+	}
+	current, err := p.Sessions.Current(r)
+	if err != nil {
+		p.answerError(w, r, q, err)
+		return
+	}
+	decision, err := p.decide(r, q, current, flow)
+	if err != nil {
+		p.answerError(w, r, q, err)
+		return
+	}
+	if decision.Outcome == policy.Need {
+		seeOther(w, "/login?flow="+url.QueryEscape(handle))
+		return
+	}
+	err = p.Requests.FinishFlow(r.Context(), flow.Handle, flow.Browser, p.now())
+	if errors.Is(err, idp.ErrUsed) {
+		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
+		return
+	}
+	if err != nil {
+		p.page(w, r, fmt.Errorf("finish the saved request: %w", err))
+		return
+	}
+	if decision.Outcome != policy.Grant {
+		p.answerError(w, r, q, newFault(decision.Error, "the login was not granted"))
+		return
+	}
+	p.issue(w, r, q, current, decision)
+}

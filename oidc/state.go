@@ -1,0 +1,85 @@
+package oidc
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/ory/fosite"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/policy"
+	"taipeion.internal/idp/session"
+)
+
+// work is what one request of ours carries through fosite: the unit of work
+// that our handlers fill and that is written by one statement. It is fosite's
+// Session; fosite's own expiry is not used.
+type work struct {
+	now time.Time
+
+	// at the authorization endpoint
+	request  *request
+	current  *session.Current
+	decision policy.Decision
+
+	// the grant at hand
+	grant   *Grant
+	person  *idp.Person
+	details details
+	scopes  []string // of the access token
+	rotate  bool     // a new generation is due
+	owner   *client  // whose grant it is
+	kind    fosite.TokenType
+
+	answer tokenAnswer
+}
+
+func (*work) SetExpiresAt(fosite.TokenType, time.Time) {}
+func (*work) GetExpiresAt(fosite.TokenType) time.Time  { return time.Time{} }
+func (*work) GetUsername() string                      { return "" }
+func (w *work) GetSubject() string                     { return "" }
+func (w *work) Clone() fosite.Session                  { c := *w; return &c }
+
+// details is the part of a grant that the store need not understand.
+type details struct {
+	RedirectURI string        `json:"redirect_uri,omitempty"`
+	Challenge   string        `json:"code_challenge,omitempty"`
+	Nonce       string        `json:"nonce,omitempty"`
+	ACR         string        `json:"acr,omitempty"`
+	AMR         []string      `json:"amr,omitempty"`
+	AuthTime    int64         `json:"auth_time,omitempty"` // Unix seconds
+	Claims      claimsRequest `json:"claims,omitzero"`
+}
+
+func (d *details) encode() ([]byte, error) {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("encode grant: %w", err)
+	}
+	return text, nil
+}
+
+// take makes g the grant at hand.
+func (w *work) take(g *Grant, person *idp.Person) error {
+	w.grant, w.person = g, person
+	w.scopes = words(g.Scopes)
+	if len(g.Request) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(g.Request, &w.details); err != nil {
+		return fmt.Errorf("decode grant: %w", err)
+	}
+	return nil
+}
+
+// tokenAnswer is a successful answer of the token endpoint (RFC 6749 section
+// 5.1, OpenID Connect Core 1.0 section 3.1.3.3).
+type tokenAnswer struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+}

@@ -1,0 +1,130 @@
+package oidc
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"strings"
+)
+
+const (
+	grantIDSize = 16
+	macSize     = sha256.Size
+	// refreshSize is a refresh token's: grant ID, generation, HMAC of both.
+	refreshSize = grantIDSize + 8 + macSize
+)
+
+// minter derives tokens from grant and generation, so that an honest retry gets
+// the very same tokens again, on any node, and none of them has to be kept.
+type minter struct {
+	access, refresh []byte
+}
+
+func newMinter(s Sealer) *minter {
+	return &minter{access: s.Derive("oidc access token v1"), refresh: s.Derive("oidc refresh token v1")}
+}
+
+func seal(key, id []byte, generation int64, rest string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(id)
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(generation))
+	mac.Write(n[:])
+	mac.Write([]byte(rest))
+	return mac.Sum(nil)
+}
+
+// accessToken makes the opaque access token of a generation. One for fewer
+// scopes than the grant's carries which they are, as bits of their positions:
+// it is found by the hash of the whole, so nobody can change them.
+func (m *minter) accessToken(id []byte, generation int64, granted, narrowed []string) string {
+	mask := ""
+	if len(narrowed) < len(granted) {
+		mask = "." + strconv.FormatUint(scopeMask(granted, narrowed), 16)
+	}
+	return base64.RawURLEncoding.EncodeToString(seal(m.access, id, generation, mask)) + mask
+}
+
+// maxScopes is how many scopes a grant can have: the bits of a mask.
+const maxScopes = 64
+
+func scopeMask(granted, narrowed []string) uint64 {
+	var mask uint64
+	for i, s := range granted {
+		if i < maxScopes && contains(narrowed, s) {
+			mask |= 1 << i
+		}
+	}
+	return mask
+}
+
+// scopesOf gives the scopes of an access token that was found by its hash.
+func scopesOf(token string, granted []string) []string {
+	_, text, narrowed := strings.Cut(token, ".")
+	if !narrowed {
+		return granted
+	}
+	mask, err := strconv.ParseUint(text, 16, 64)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for i, s := range granted {
+		if i < maxScopes && mask&(1<<i) != 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// refreshToken makes the refresh token of a generation.
+func (m *minter) refreshToken(id []byte, generation int64) string {
+	token := make([]byte, 0, refreshSize)
+	token = append(token, id...)
+	token = binary.BigEndian.AppendUint64(token, uint64(generation))
+	token = append(token, seal(m.refresh, id, generation, "")...)
+	return base64.RawURLEncoding.EncodeToString(token)
+}
+
+// readRefresh reads a refresh token that we made; ok is false for any other,
+// without asking the store.
+func (m *minter) readRefresh(token string) (id []byte, generation int64, ok bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) != refreshSize || strings.ContainsAny(token, "\r\n") {
+		return nil, 0, false
+	}
+	id = raw[:grantIDSize]
+	generation = int64(binary.BigEndian.Uint64(raw[grantIDSize:]))
+	return id, generation, hmac.Equal(raw[grantIDSize+8:], seal(m.refresh, id, generation, ""))
+}
+
+// newCode makes an authorization code of 256 random bits and what is kept of
+// it.
+func newCode() (code string, hash []byte) {
+	var b [32]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program rather
+	code = base64.RawURLEncoding.EncodeToString(b[:])
+	return code, hashOf(code)
+}
+
+func newGrantID() []byte {
+	id := make([]byte, grantIDSize)
+	rand.Read(id)
+	return id
+}
+
+// hashOf is what is kept of a code or an access token.
+func hashOf(s string) []byte {
+	h := sha256.Sum256([]byte(s))
+	return h[:]
+}
+
+func sameHash(a, b []byte) bool { return len(a) > 0 && bytes.Equal(a, b) }
+
+// grantName is how a grant is named in the record.
+func grantName(id []byte) string { return "grant " + hex.EncodeToString(id) }
