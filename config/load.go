@@ -1,0 +1,124 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"taipeion.internal/idp/cardreader/agent"
+)
+
+// ErrInvalid is in every error about what a configuration file says.
+var ErrInvalid = errors.New("configuration is not valid")
+
+const maxFile = 1 << 20
+
+// Load reads and checks the configuration of `idp serve`.
+func Load(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	c := Default()
+	if err := decode(path, data, c); err != nil {
+		return nil, err
+	}
+	if c.dir, err = filepath.Abs(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// LoadAgent reads and checks the configuration of `idp agent`.
+func LoadAgent(path string) (*agent.Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &agent.Config{}
+	if err := decode(path, data, c); err != nil {
+		return nil, err
+	}
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", path, ErrInvalid, err)
+	}
+	return c, nil
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s: %w: over %d bytes", path, ErrInvalid, maxFile)
+	}
+	return data, nil
+}
+
+// decode is strict: an unknown key or one that is there twice is an error that
+// names its line.
+func decode(path string, data []byte, into any) error {
+	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
+	err := dec.Decode(into)
+	if errors.Is(err, io.EOF) {
+		return nil // an empty file: all defaults
+	}
+	if err == nil {
+		var more any
+		if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%s: %w: one document is expected", path, ErrInvalid)
+		}
+		return nil
+	}
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		return fmt.Errorf("%s: %w: %s", path, ErrInvalid, firstLine(err.Error()))
+	}
+	message := strings.Replace(at.GetMessage(), "unknown field", "unknown key", 1)
+	return fmt.Errorf("%s:%d: %w: %s", path, at.GetToken().Position.Line, ErrInvalid, firstLine(message))
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// Path makes a path of the file absolute.
+func (c *Config) Path(name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(c.dir, name)
+}
+
+// Secret reads a file that holds one secret. Others must not be able to.
+func (c *Config) Secret(name string) (string, error) {
+	path := c.Path(name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("secret file: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("secret file %s: %w: mode %#o: it may be read by others: chmod 600", path, ErrInvalid, info.Mode().Perm())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("secret file: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
