@@ -111,18 +111,21 @@ func notPrintable(r rune) bool {
 	return !strings.ContainsRune(" '()+,-./:=?", r)
 }
 
-// decodeBMP reads UTF-16 in big-endian order. Characters beyond the basic plane
-// come in pairs there, as all software writes them.
+// decodeBMP reads the basic plane in two octets for each character (X.680
+// section 41.14): pairs of surrogates have no place in it.
 func decodeBMP(b []byte) (string, bool) {
 	if len(b)%2 != 0 {
 		return "", false
 	}
-	units := make([]uint16, 0, len(b)/2)
+	var s strings.Builder
 	for i := 0; i < len(b); i += 2 {
-		units = append(units, uint16(b[i])<<8|uint16(b[i+1]))
+		r := rune(b[i])<<8 | rune(b[i+1])
+		if utf16.IsSurrogate(r) {
+			return "", false
+		}
+		s.WriteRune(r)
 	}
-	s := string(utf16.Decode(units))
-	return s, !strings.ContainsRune(s, utf8.RuneError)
+	return s.String(), true
 }
 
 // attributeText is one attribute of a name with RFC 4514 escapes, so that a
