@@ -1,0 +1,416 @@
+package directory_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/internal/testenv"
+	"taipeion.internal/idp/policy"
+	"taipeion.internal/idp/store"
+)
+
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// world is one database with one person in it and any number of nodes.
+type world struct {
+	t     *testing.T
+	now   atomic.Int64
+	open  func() *store.Store
+	names policy.Names
+	hash  string
+	looks *looks
+	*directory.Gate
+}
+
+// looks counts how often a person's password was read to be looked at.
+type looks struct {
+	directory.Accounts
+	n    atomic.Int64
+	fail atomic.Bool
+}
+
+func (l *looks) PasswordHash(ctx context.Context, personID string) (string, error) {
+	if l.fail.Load() {
+		return "", fmt.Errorf("directory: %w", idp.ErrUnavailable)
+	}
+	if personID != "" {
+		l.n.Add(1)
+	}
+	return l.Accounts.PasswordHash(ctx, personID)
+}
+
+func testKey(context string, data []byte) []byte {
+	m := hmac.New(sha256.New, []byte("test key/"+context))
+	m.Write(data)
+	return m.Sum(nil)
+}
+
+func eachWorld(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})) })
+	t.Run("postgres", func(t *testing.T) { test(t, newWorld(t, store.Options{PostgreSQL: testenv.Postgres(t)})) })
+}
+
+const rightPassword = "Right-2026!"
+
+func newWorld(t *testing.T, options store.Options) *world {
+	w := &world{t: t, names: policy.Names{Domains: []string{"TPEAD"}, Suffixes: []string{"tpead.gov.taipei"}}}
+	w.now.Store(noon.UnixMicro())
+	w.open = func() *store.Store {
+		s, err := store.Open(t.Context(), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	s := w.open()
+	w.Gate = w.node(s)
+	hash, err := w.Hasher.Hash(t.Context(), rightPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hash = hash
+	w.add("p1", "ab1234", "wang.daming", "GEAA-000001")
+	return w
+}
+
+func (w *world) add(id, single, portal, tpead string) {
+	r := directory.Registrar{
+		Accounts: w.Gate.Accounts, Names: w.names, Key: testKey, Now: w.clock,
+		Seal: func(plain []byte, _ string) []byte { return plain },
+	}
+	_, err := r.Put(w.t.Context(), directory.NewPerson{
+		Person: idp.Person{ID: id, Name: "王大明", Agency: idp.Agency{Code: "GEAA", Name: "資訊局"}},
+		Accounts: []idp.Account{{Name: portal, Kind: idp.AccountPortal}, {Name: tpead, Kind: idp.AccountTPEAD},
+			{Name: single, Kind: idp.AccountSingle}, {Name: portal + ".mail", Kind: idp.AccountMail}},
+		PasswordHash: w.hash,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) clock() time.Time           { return time.UnixMicro(w.now.Load()).UTC() }
+func (w *world) pass(d time.Duration)       { w.now.Add(d.Microseconds()) }
+func (w *world) at(d time.Duration)         { w.now.Store(noon.Add(d).UnixMicro()) }
+func (w *world) context() context.Context   { return from("10.1.2.3") }
+func (w *world) try(name, pw string) string { return outcome(w.CheckPassword(w.context(), name, pw)) }
+
+func (w *world) node(s *store.Store) *directory.Gate {
+	w.looks = &looks{Accounts: s}
+	return &directory.Gate{
+		Accounts: w.looks, Tries: s, Hasher: directory.NewHasher(directory.HasherOptions{Memory: 64, Time: 1, Waiting: 1000, Wait: time.Minute}),
+		Names: w.names, Rules: policy.CityLockout(), Key: testKey, Record: s.Record, Now: w.clock,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+func from(address string) context.Context {
+	return idp.WithOrigin(context.Background(), idp.Origin{RequestID: "r", Address: netip.MustParseAddr(address)})
+}
+
+// outcome is "ok", the reason, or "locked until" with the time since noon.
+func outcome(p *idp.Person, err error) string {
+	var r *directory.Refusal
+	switch {
+	case err == nil && p != nil:
+		return "ok"
+	case errors.As(err, &r) && r.Reason == idp.ReasonLocked:
+		return "locked until " + r.Until.Sub(noon).String()
+	case errors.As(err, &r):
+		return string(r.Reason)
+	}
+	return fmt.Sprint(err)
+}
+
+func (w *world) want(got, want string) {
+	w.t.Helper()
+	if got != want {
+		w.t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+func TestT069_FiveFailuresLock(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 4 {
+			w.want(w.try("ab1234", "wrong"), "wrong")
+		}
+		w.want(w.try("ab1234", "wrong"), "locked until 15m0s")
+		w.pass(time.Minute)
+		w.want(w.try("ab1234", rightPassword), "locked until 15m0s")
+		if n := w.looks.n.Load(); n != 5 {
+			t.Errorf("%d looks", n)
+		}
+	})
+}
+
+func TestT070_TheLockOpensByItself(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 5 {
+			w.try("ab1234", "wrong")
+		}
+		w.at(14*time.Minute + 59*time.Second)
+		w.want(w.try("ab1234", rightPassword), "locked until 15m0s")
+		w.at(15*time.Minute + time.Second)
+		w.want(w.try("ab1234", rightPassword), "ok")
+		for range 4 {
+			w.want(w.try("ab1234", "wrong"), "wrong") // success cleared the count
+		}
+		w.want(w.try("ab1234", rightPassword), "ok")
+	})
+}
+
+func TestT070_OldFailuresDoNotAddUp(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.want(w.try("ab1234", "wrong"), "wrong")
+		w.at(14 * time.Minute)
+		for range 3 {
+			w.want(w.try("ab1234", "wrong"), "wrong")
+		}
+		w.at(16 * time.Minute) // the first is older than the window
+		w.want(w.try("ab1234", "wrong"), "wrong")
+		w.want(w.try("ab1234", "wrong"), "locked until 31m0s")
+	})
+}
+
+func TestT072_ParallelTriesGetFiveLooks(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		first, second := w.Gate, w.node(w.open())
+		before := w.looks
+		first.Accounts.(*looks).n.Store(0)
+		var wg sync.WaitGroup
+		var ok atomic.Int64
+		for i := range 500 {
+			node, password := first, "wrong"
+			if i%2 == 1 {
+				node = second
+			}
+			if i == 250 {
+				password = rightPassword
+			}
+			wg.Go(func() {
+				if outcome(node.CheckPassword(w.context(), "ab1234", password)) == "ok" {
+					ok.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		total := before.n.Load() + first.Accounts.(*looks).n.Load()
+		// The right one clears the count if it was among the first: at most
+		// four before it, itself, and five after it.
+		if most := 5 + 5*ok.Load(); total > most {
+			t.Errorf("%d looks with %d successes", total, ok.Load())
+		}
+		w.Gate = second
+		if got := w.try("ab1234", rightPassword); !strings.HasPrefix(got, "locked") {
+			t.Errorf("after 499 failures: %s", got)
+		}
+	})
+}
+
+func TestT071_AllSpellingsShareACounter(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"ab1234", "AB1234", "wang.daming", `TPEAD\geaa-000001`, "ａｂ1234@tpead.gov.taipei"} {
+			w.want(w.try(name, "wrong"), "wrong")
+		}
+		looked := w.looks.n.Load()
+		for _, name := range []string{"ab1234", "wang.daming", "GEAA-000001"} {
+			// Locked, but no spelling alone was tried five times: nobody learns
+			// that these names are one person's.
+			w.want(w.try(name, rightPassword), "wrong")
+		}
+		if n := w.looks.n.Load(); n != 5 || looked != 5 {
+			t.Errorf("%d looks, then %d", looked, n)
+		}
+	})
+}
+
+func TestT073_OtherSpellingsOfALockedPersonSayWrong(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 5 {
+			w.try("wang.daming", "wrong")
+		}
+		w.want(w.try("wang.daming", rightPassword), "locked until 15m0s")
+		w.want(w.try("ab1234", rightPassword), "wrong")
+		if n := w.looks.n.Load(); n != 5 {
+			t.Errorf("%d looks", n)
+		}
+	})
+}
+
+func TestT075_UnknownNamesLockAlike(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		var known, unknown []string
+		for range 7 {
+			known = append(known, w.try("ab1234", "wrong"))
+			unknown = append(unknown, w.try("zz9999", "wrong"))
+			w.pass(time.Second)
+		}
+		// The second name was tried at the same times.
+		if strings.Join(known, "|") != strings.Join(unknown, "|") {
+			t.Errorf("known:   %q\nunknown: %q", known, unknown)
+		}
+		w.want(known[6], "locked until 15m4s")
+	})
+}
+
+func TestLockedTriesDoNotExtendTheLock(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 5 {
+			w.try("ab1234", "wrong")
+		}
+		for m := range 14 {
+			w.at(time.Duration(m+1) * time.Minute)
+			w.want(w.try("ab1234", "wrong"), "locked until 15m0s")
+		}
+		w.at(15*time.Minute + time.Second)
+		w.want(w.try("ab1234", rightPassword), "ok")
+	})
+}
+
+func TestDisabledShowsOnlyAfterTheRightPassword(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		if err := w.Gate.Accounts.SetState(t.Context(), "p1", idp.PersonDisabled, w.clock()); err != nil {
+			t.Fatal(err)
+		}
+		w.want(w.try("ab1234", "wrong"), "wrong")
+		w.want(w.try("ab1234", rightPassword), "disabled")
+	})
+}
+
+func TestT053_EmptyPasswordsAreNeverLookedAt(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 3 {
+			for _, password := range []string{"", "\x00", "   ", "\u3000", "a\x00b", "\xff", strings.Repeat("x", 1025)} {
+				w.want(w.try("ab1234", password), "wrong")
+			}
+			for _, name := range []string{"", " ", "ab1234\x00", strings.Repeat("a", 2000)} {
+				w.want(w.try(name, rightPassword), "wrong")
+			}
+		}
+		if n := w.looks.n.Load(); n != 0 {
+			t.Errorf("%d looks", n)
+		}
+		w.want(w.try("ab1234", rightPassword), "ok") // and none was counted
+	})
+}
+
+func TestMailboxIsNoLoginName(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) { w.want(w.try("wang.daming.mail", rightPassword), "wrong") })
+}
+
+func TestT080_CountsOutliveTheNode(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for i := range 5 {
+			w.Gate = w.node(w.open()) // another node each time
+			if got := w.try("ab1234", "wrong"); (got != "wrong") != (i == 4) {
+				t.Fatalf("try %d: %s", i+1, got)
+			}
+		}
+		w.Gate = w.node(w.open())
+		w.want(w.try("ab1234", rightPassword), "locked until 15m0s")
+	})
+}
+
+func TestT081_NoCounterNoLogin(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		s := w.open()
+		g := w.node(s)
+		s.Close()
+		w.want(outcome(g.CheckPassword(w.context(), "ab1234", rightPassword)), "unavailable")
+		if n := w.looks.n.Load(); n != 0 {
+			t.Errorf("%d looks", n)
+		}
+	})
+}
+
+func TestTheTryIsGivenBackWhenNobodyLooked(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.looks.fail.Store(true)
+		for range 20 {
+			w.want(w.try("ab1234", rightPassword), "unavailable")
+		}
+		w.looks.fail.Store(false)
+		for range 4 {
+			w.want(w.try("ab1234", "wrong"), "wrong")
+		}
+		w.want(w.try("ab1234", rightPassword), "ok")
+	})
+}
+
+func TestT079_SourcesThatTryManyNamesAreSlowedDown(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.Sources = directory.Sources{Names: 20, Gateway: 200, Window: 15 * time.Minute}
+		refused := 0
+		for i := range 100 {
+			if w.try(fmt.Sprintf("name%d", i), "Summer-2026!") == "throttled" {
+				refused++
+			}
+		}
+		if refused != 80 {
+			t.Errorf("%d of 100 names refused", refused)
+		}
+		w.want(outcome(w.CheckPassword(from("10.9.9.9"), "ab1234", rightPassword)), "ok") // others go on
+		gateway := idp.WithOrigin(context.Background(), idp.Origin{Address: netip.MustParseAddr("10.1.2.3"), Gateway: true})
+		w.want(outcome(w.CheckPassword(gateway, "ab1234", rightPassword)), "ok")
+		w.pass(16 * time.Minute)
+		w.want(w.try("ab1234", rightPassword), "ok")
+	})
+}
+
+func TestT079_OneSubscribersManyAddresses(t *testing.T) {
+	w := newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	w.Sources = directory.Sources{Names: 5, Gateway: 200, Window: 15 * time.Minute}
+	got := ""
+	for i := range 6 {
+		got = outcome(w.CheckPassword(from(fmt.Sprintf("2001:db8:1:2::%x", i+1)), fmt.Sprintf("name%d", i), "x"))
+	}
+	w.want(got, "throttled")
+}
+
+func TestT083_UnlockNeedsAReasonAndIsOnRecord(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 5 {
+			w.try("wang.daming", "wrong")
+		}
+		if _, err := w.Unlock(t.Context(), "ab1234", "helpdesk", "  "); !errors.Is(err, directory.ErrReason) {
+			t.Fatalf("without a reason: %v", err)
+		}
+		state, err := w.State(t.Context(), "ab1234")
+		if err != nil || state.Failures != 5 || !state.LockedUntil.Equal(noon.Add(15*time.Minute)) {
+			t.Fatalf("%+v, %v", state, err)
+		}
+		if _, err := w.Unlock(t.Context(), "ab1234", "helpdesk", "asked by telephone"); err != nil {
+			t.Fatal(err)
+		}
+		w.want(w.try("wang.daming", rightPassword), "ok")
+		if _, err := w.Unlock(t.Context(), "nobody", "helpdesk", "x"); !errors.Is(err, idp.ErrNotFound) {
+			t.Fatalf("nobody: %v", err)
+		}
+		events, err := w.Gate.Tries.(*store.Store).Events(t.Context(), store.EventFilter{PersonID: "p1", Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, e := range events {
+			found = found || e.Kind == "account.unlock" && e.Actor == "helpdesk" && e.Detail == "asked by telephone"
+		}
+		if !found {
+			t.Errorf("no record of the unlock in %d events", len(events))
+		}
+	})
+}
