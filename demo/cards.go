@@ -1,11 +1,9 @@
 package demo
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -102,13 +100,4 @@ func (p *Plan) MakeCards() error {
 		return fmt.Errorf("software cards: %w", err)
 	}
 	return nil
-}
-
-// AnchorsPEM is the pair of issuers that the demo's cards come from.
-func AnchorsPEM() []byte {
-	var out bytes.Buffer
-	for _, ca := range []*cardtest.CA{cardtest.G2(), cardtest.G3()} {
-		_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate.Raw}) // to memory: can't fail
-	}
-	return out.Bytes()
 }

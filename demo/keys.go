@@ -2,16 +2,13 @@ package demo
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	_ "embed"
-	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"strconv"
+
+	"taipeion.internal/idp/keys"
 )
 
 //go:embed seed/signing.pem
@@ -75,7 +72,7 @@ func parseSigningKey(block *pem.Block) (SigningKey, error) {
 	if err != nil {
 		return SigningKey{}, err
 	}
-	kid, err := thumbprint(signer.Public())
+	kid, err := keys.KeyID(signer.Public())
 	if err != nil {
 		return SigningKey{}, err
 	}
@@ -83,28 +80,4 @@ func parseSigningKey(block *pem.Block) (SigningKey, error) {
 		Use: block.Headers["Use"], Algorithm: block.Headers["Algorithm"], Number: number,
 		KID: kid, PKCS8: block.Bytes, PKIX: public,
 	}, nil
-}
-
-// thumbprint is the SHA-256 JWK thumbprint of RFC 7638 section 3.
-func thumbprint(public crypto.PublicKey) (string, error) {
-	b64 := base64.RawURLEncoding.EncodeToString
-	var jwk string
-	switch k := public.(type) {
-	case *rsa.PublicKey:
-		e := []byte{byte(k.E >> 16), byte(k.E >> 8), byte(k.E)}
-		jwk = `{"e":"` + b64(e) + `","kty":"RSA","n":"` + b64(k.N.Bytes()) + `"}`
-	case *ecdsa.PublicKey:
-		point, err := k.Bytes()
-		if err != nil {
-			return "", err
-		}
-		half := (len(point) - 1) / 2
-		jwk = `{"crv":"P-256","kty":"EC","x":"` + b64(point[1:1+half]) + `","y":"` + b64(point[1+half:]) + `"}`
-	case ed25519.PublicKey:
-		jwk = `{"crv":"Ed25519","kty":"OKP","x":"` + b64(k) + `"}`
-	default:
-		return "", fmt.Errorf("no thumbprint for %T", public)
-	}
-	sum := sha256.Sum256([]byte(jwk))
-	return b64(sum[:]), nil
 }

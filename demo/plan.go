@@ -19,15 +19,16 @@ const DefaultListen = "localhost:8080"
 // Plan is a demo: its folder, its addresses, its people, clients and keys.
 // cmd/idp reads it and does as it says.
 type Plan struct {
-	Dir         string
-	Listen      string // of the provider
-	Issuer      string
-	AgentListen string
-	AgentURL    string
-	Staff       []Member
-	Clients     []Client
-	Systems     []*System // the relying systems, one for each client with a site
-	SigningKeys []SigningKey
+	Dir           string
+	Listen        string // of the provider
+	Issuer        string
+	AgentListen   string
+	AgentURL      string
+	MetricsListen string
+	Staff         []Member
+	Clients       []Client
+	Systems       []*System // the relying systems, one for each client with a site
+	SigningKeys   []SigningKey
 }
 
 // state is what a second start must find again.
@@ -56,11 +57,12 @@ func NewPlan(dir, listen string) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{
-		Dir:         dir,
-		Listen:      s.address("issuer"),
-		Issuer:      "http://" + s.address("issuer"),
-		AgentListen: s.address("agent"),
-		AgentURL:    "http://" + s.address("agent"),
+		Dir:           dir,
+		Listen:        s.address("issuer"),
+		Issuer:        "http://" + s.address("issuer"),
+		AgentListen:   s.address("agent"),
+		AgentURL:      "http://" + s.address("agent"),
+		MetricsListen: s.address("metrics"),
 	}
 	if p.Staff, err = Staff(); err != nil {
 		return nil, err
@@ -146,7 +148,7 @@ func (s *state) choosePorts(listen string) error {
 	}
 	s.Ports["issuer"] = port
 	taken := map[int]bool{port: true}
-	for _, name := range []string{"documents", "attendance", "mail", "training", "agent"} {
+	for _, name := range []string{"documents", "attendance", "mail", "training", "agent", "metrics"} {
 		chosen := s.Ports[name]
 		for next := port + 1; chosen == 0 || taken[chosen] || !free(host, chosen); next++ {
 			if next > 65535 {
