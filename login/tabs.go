@@ -52,12 +52,14 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request, v *visit, ta
 		Base: v.base(r, "/login/"+tab), Flow: v.handle, Tab: tab, System: v.system(r),
 		Reason: p.reason, LockedUntil: p.until, RetryAfter: p.retry,
 		StepUp:      v.decision.Step == policy.StepLevel,
-		Need:        v.decision.Level,
 		CanDecline:  v.decision.Step == policy.StepLevel && v.decision.CanDecline,
 		OnlyCard:    v.onlyCard(),
 		AgentOrigin: h.Settings.AgentOrigin, ChallengeURL: v.path("/login/card/challenge"),
 		OnlyPassword: v.flow.Ask.Method == idp.MethodPassword,
 		BindURL:      "/card/bind",
+	}
+	if view.StepUp || !v.decision.CanDecline {
+		view.Need = v.decision.Level // at a login, what is only wished for closes no tab
 	}
 	view.Account = v.hint()
 	view.OpensAgent = tab == templates.TabCard && h.Settings.AgentOrigin != ""

@@ -127,7 +127,7 @@ func (v *visit) system(r *http.Request) string {
 	switch {
 	case v.client == nil:
 		return ""
-	case v.client.NameEN != "" && templates.Language(r) == "en":
+	case v.client.NameEN != "" && templates.LanguageFor(r, v.flow.Ask.Locales) == templates.English:
 		return v.client.NameEN
 	case v.client.Name != "":
 		return v.client.Name

@@ -86,7 +86,7 @@ func (h *Handler) bindSign(w http.ResponseWriter, r *http.Request) {
 	}
 	now := h.Now()
 	shown := templates.CardDetails{
-		Name: holder.Name, Subject: holder.Subject, Serial: holder.Serial, IDTail: holder.IDTail,
+		Name: holder.Name, Subject: holder.SubjectDN, Serial: holder.CertificateSerial, IDTail: holder.IDTail,
 		NotBefore: holder.NotBefore, NotAfter: holder.NotAfter,
 	}
 	text, err := json.Marshal(details{Card: shown, SignedAt: now})

@@ -37,16 +37,16 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 	h.Pages.Render(w, r, http.StatusOK, view)
 }
 
-func (h *Handler) homeView(r *http.Request, c *session.Current) (*templates.Home, error) {
+func (h *Handler) homeView(r *http.Request, c *session.Current) (templates.Home, error) {
 	p := c.Person
-	v := &templates.Home{
+	v := templates.Home{
 		Base: base(r, c), Name: p.Name, Agency: p.Agency.Name, Unit: p.Unit, Title: p.Title,
 		Level:   policy.Decide(idp.Ask{}, policy.Have{Session: c.Session, Person: p}, h.Now()).ACR,
 		LoginAt: c.Session.CreatedAt, Notice: notices[r.URL.Query().Get("done")], BindURL: "/card/bind",
 	}
 	clients, err := h.Store.Clients(r.Context())
 	if err != nil {
-		return nil, fmt.Errorf("list systems: %w", err)
+		return v, fmt.Errorf("list systems: %w", err)
 	}
 	for _, client := range clients {
 		if client.FirstParty && client.URI != "" {
@@ -55,14 +55,14 @@ func (h *Handler) homeView(r *http.Request, c *session.Current) (*templates.Home
 	}
 	card, err := h.boundCard(r, p.ID)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
 	if card != nil {
 		v.CardBound, v.CardEnds = true, card.NotAfter
 	}
 	sessions, err := h.sessionsOf(r, p.ID)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
 	for _, s := range sessions {
 		v.Sessions = append(v.Sessions, templates.SessionRow{

@@ -77,7 +77,7 @@ func (h *Handler) event(ctx context.Context, c *session.Current, kind, result st
 // name is a system's name in the language of the page.
 func name(r *http.Request, c idp.Client) string {
 	switch {
-	case c.NameEN != "" && templates.Language(r) == "en":
+	case c.NameEN != "" && templates.Language(r) == templates.English:
 		return c.NameEN
 	case c.Name != "":
 		return c.Name
