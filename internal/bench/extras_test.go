@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// newWorker is a worker of its own client, for what is measured alone.
+func newWorker(t *target) *worker {
+	return &worker{target: t, client: &http.Client{Timeout: 20 * time.Second,
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 1},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// passwordCost is the server's processor time for a whole login with a
+// password, and that of the argon2id in it.
+type passwordCost struct{ login, argon time.Duration }
+
+func (c passwordCost) more() time.Duration { return c.login - c.argon }
+
+func measurePassword(b testing.TB, t *target, logins int) passwordCost {
+	b.Helper()
+	w := newWorker(t)
+	for i := range 4 { // warm
+		if _, err := w.login("openid", t.users[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	before, err := t.usage()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range logins {
+		if _, err := w.login("openid", t.users[i%len(t.users)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	after, err := t.usage()
+	if err != nil {
+		b.Fatal(err)
+	}
+	salt := make([]byte, 16)
+	start := ownCPU(b)
+	for range logins {
+		argon2.IDKey([]byte("River-2346-window"), salt, 2, 19456, 1, 32)
+	}
+	n := time.Duration(logins)
+	return passwordCost{login: (after.cpu - before.cpu) / n, argon: (ownCPU(b) - start) / n}
+}
+
+// ownCPU is the processor time of this process.
+func ownCPU(b testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// measureStart starts the product several times on a folder in use, and once
+// on a new one, where keys are made.
+func measureStart(b testing.TB, in *installation, binary string, times int) (again, first time.Duration) {
+	b.Helper()
+	var all []time.Duration
+	for range times {
+		_, took, stop := in.start(b)
+		stop()
+		all = append(all, took)
+	}
+	slices.Sort(all)
+	fresh := install(b, binary, sqlite, "secret")
+	_, first, stop := fresh.start(b)
+	stop()
+	return all[len(all)/2], first
+}
+
+func measureMemory(b testing.TB, in *installation, idle time.Duration) float64 {
+	b.Helper()
+	t, _, stop := in.start(b)
+	defer stop()
+	time.Sleep(idle)
+	mb, err := memoryOf(t.pids[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return mb
+}
+
+// grown is what a full store changes.
+type grown struct {
+	flow        string
+	small, full time.Duration // p99
+}
+
+// growing are the flows whose statements meet the grants.
+func growing() []flow {
+	return slices.DeleteFunc(slices.Clone(flows), func(f flow) bool { return f.name == "client_credentials" })
+}
+
+// measureGrowth runs flows in turns on two installations, one of them with so
+// many grants in its store.
+func measureGrowth(b testing.TB, binary string, s settings) []grown {
+	b.Helper()
+	const secret = "secret"
+	small, _ := product(b, binary, sqlite, secret)
+	full := install(b, binary, sqlite, secret)
+	t, _, stop := full.start(b)
+	t.secret, t.users = secret, small.users
+	if err := prepareLogin(&worker{target: t, client: newWorker(t).client}); err != nil {
+		b.Fatal(err)
+	}
+	stop()
+	if err := multiply(full.options.SQLite, s.grants); err != nil {
+		b.Fatal(err)
+	}
+	t, _, _ = full.start(b)
+	t.secret, t.users = secret, small.users
+	var all []grown
+	for _, f := range growing() {
+		var before, after []result
+		for range s.rounds {
+			before = append(before, mustDrive(b, small, f, 16, s.duration))
+			after = append(after, mustDrive(b, t, f, 16, s.duration))
+		}
+		p99 := func(r result) float64 { return float64(r.p99) }
+		all = append(all, grown{f.name, time.Duration(median(before, p99)), time.Duration(median(after, p99))})
+	}
+	return all
+}
+
+// multiply copies a grant until there are n more, each with its own secrets.
+func multiply(path string, n int) error {
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ctx := context.Background()
+	rows, err := db.QueryContext(ctx, `SELECT * FROM grants LIMIT 0`)
+	if err != nil {
+		return err
+	}
+	columns, err := rows.Columns()
+	rows.Close()
+	if err != nil {
+		return err
+	}
+	values := slices.Clone(columns)
+	for i, name := range columns {
+		switch name {
+		case "id":
+			values[i] = "randomblob(16)"
+		case "code_hash", "access_hash":
+			values[i] = "randomblob(32)"
+		case "session_id":
+			values[i] = "lower(hex(randomblob(16)))"
+		}
+	}
+	query := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+		INSERT INTO grants (%s) SELECT %s FROM n, (SELECT * FROM grants WHERE kind = 'authorization_code' LIMIT 1) AS model`,
+		n, strings.Join(columns, ", "), strings.Join(values, ", "))
+	_, err = db.ExecContext(ctx, query)
+	return err
+}
