@@ -25,6 +25,8 @@ type Agent struct {
 	// ModuleCommand makes the command of a module process, which must call
 	// RunModule. Nil: this program with the argument ModuleArg.
 	ModuleCommand func() *exec.Cmd
+
+	limits limits // zero: standardLimits; tests are less patient
 }
 
 // Listen opens the loopback listeners: several for "localhost", all with the
@@ -93,7 +95,7 @@ func (a *Agent) Serve(ctx context.Context, listeners []net.Listener) error {
 		ConnContext:       withConn,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      keypadLimit + 15*time.Second,
+		WriteTimeout:      standardLimits.keypad + 15*time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
@@ -151,6 +153,10 @@ func (a *Agent) handler(port string) (*handler, error) {
 		command = func() *exec.Cmd { return exec.Command(self, ModuleArg) }
 	}
 	modules := a.Config.Modules
-	h.readers = &readers{command: command, find: func() []string { return pkcs11.Find(modules) }}
+	given := a.limits
+	if given.list == 0 {
+		given = standardLimits
+	}
+	h.readers = &readers{command: command, limits: given, find: func() []string { return pkcs11.Find(modules) }}
 	return h, nil
 }

@@ -85,6 +85,11 @@ func config(modules ...string) Config {
 // newRig starts an agent whose module processes get env.
 func newRig(t *testing.T, c Config, env ...string) *rig {
 	t.Helper()
+	return newPatientRig(t, c, limits{}, env...)
+}
+
+func newPatientRig(t *testing.T, c Config, l limits, env ...string) *rig {
+	t.Helper()
 	log := &lockedBuffer{}
 	self, err := os.Executable()
 	if err != nil {
@@ -92,6 +97,7 @@ func newRig(t *testing.T, c Config, env ...string) *rig {
 	}
 	a := &Agent{
 		Config: c,
+		limits: l,
 		Log:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		ModuleCommand: func() *exec.Cmd {
 			cmd := exec.Command(self, ModuleArg)

@@ -11,7 +11,7 @@ import (
 // maxBody is more than any request of the window needs.
 const maxBody = 16 << 10
 
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
 	"form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 // ServeHTTP lets through what comes from this user's browser, addressed to

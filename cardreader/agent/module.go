@@ -10,12 +10,17 @@ import (
 	"taipeion.internal/idp/cardreader/pkcs11"
 )
 
-// How long a module may take. Together with the page's own time an error is
-// on the screen within ten seconds.
+// limits say how long a module may take. Together with the page's own time an
+// error is on the screen within ten seconds.
+type limits struct {
+	list   time.Duration
+	sign   time.Duration // with the look at the card before it
+	keypad time.Duration // the person types on the reader
+}
+
+var standardLimits = limits{list: 5 * time.Second, sign: 9 * time.Second, keypad: 60 * time.Second}
+
 const (
-	listLimit   = 5 * time.Second
-	signLimit   = 9 * time.Second
-	keypadLimit = 60 * time.Second // the person types on the reader
 	// restartPause keeps a module that always fails from being restarted at
 	// every look.
 	restartPause = 3 * time.Second
@@ -48,7 +53,7 @@ type child struct {
 
 // slots lists the readers. busy tells that a signature is being made: the
 // reader is then left alone.
-func (m *module) slots() (slots []pkcs11.Slot, busy bool, err error) {
+func (m *module) slots(limit time.Duration) (slots []pkcs11.Slot, busy bool, err error) {
 	if !m.mu.TryLock() {
 		return nil, true, nil
 	}
@@ -56,7 +61,7 @@ func (m *module) slots() (slots []pkcs11.Slot, busy bool, err error) {
 	if time.Now().Before(m.retryAt) {
 		return nil, false, m.failed
 	}
-	reply, err := m.call(moduleRequest{Op: opSlots}, nil, listLimit)
+	reply, err := m.call(moduleRequest{Op: opSlots}, nil, limit)
 	if err != nil {
 		return nil, false, err
 	}
@@ -104,14 +109,14 @@ func (m *module) start(deadline time.Time) error {
 	cmd := m.command()
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return &pkcs11.Error{Kind: pkcs11.KindNoComponent, Op: "start module process"}
+		return pkcs11.Fail(pkcs11.KindNoComponent, "start module process")
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return &pkcs11.Error{Kind: pkcs11.KindNoComponent, Op: "start module process"}
+		return pkcs11.Fail(pkcs11.KindNoComponent, "start module process")
 	}
 	if err := cmd.Start(); err != nil {
-		return &pkcs11.Error{Kind: pkcs11.KindNoComponent, Op: "start module process"}
+		return pkcs11.Fail(pkcs11.KindNoComponent, "start module process")
 	}
 	m.child = &child{cmd: cmd, in: in, out: out, started: time.Now()}
 	reply, err := m.exchange(moduleRequest{Op: opOpen, Module: m.path}, nil, deadline)
@@ -152,11 +157,11 @@ func (m *module) exchange(r moduleRequest, secret []byte, deadline time.Time) (m
 		if errors.Is(res.err, errFrame) {
 			kind = pkcs11.KindFailed
 		}
-		return moduleReply{}, &pkcs11.Error{Kind: kind, Op: r.Op, TriesLeft: pkcs11.Unknown}
+		return moduleReply{}, pkcs11.Fail(kind, r.Op)
 	case <-timer.C:
 		m.stop()
 		<-done // the secret is the caller's to wipe: nobody may still read it
-		return moduleReply{}, &pkcs11.Error{Kind: pkcs11.KindHung, Op: r.Op, TriesLeft: pkcs11.Unknown}
+		return moduleReply{}, pkcs11.Fail(pkcs11.KindHung, r.Op)
 	}
 }
 

@@ -51,6 +51,7 @@ type State struct {
 type readers struct {
 	find    func() []string // module files
 	command func() *exec.Cmd
+	limits  limits
 
 	mu      sync.Mutex
 	modules []*module
@@ -74,7 +75,7 @@ func (r *readers) state(fresh bool) State {
 	for i, m := range r.modules {
 		wg.Go(func() {
 			res := slotsResult{module: m}
-			res.slots, res.busy, res.err = m.slots()
+			res.slots, res.busy, res.err = m.slots(r.limits.list)
 			results[i] = res
 		})
 	}
@@ -129,6 +130,7 @@ func (r *readers) merge(results []slotsResult) State {
 			}
 		}
 	}
+	slices.SortFunc(s.Cards, func(a, b Card) int { return strings.Compare(a.Holder+a.ID, b.Holder+b.ID) })
 	s.Component, s.Reader, s.Card = passed(open > 0), passed(slots > 0), passed(len(s.Cards) > 0)
 	switch {
 	case len(s.Cards) > 0:
@@ -240,6 +242,7 @@ type order struct {
 
 // sign makes the CMS message over the challenge.
 func (r *readers) sign(o order) ([]byte, error) {
+	start := time.Now()
 	state := r.state(true)
 	var card *Card
 	for i := range state.Cards {
@@ -249,21 +252,21 @@ func (r *readers) sign(o order) ([]byte, error) {
 	}
 	switch {
 	case card == nil && (state.Code == pkcs11.KindHung || state.Code == kindCrashed):
-		return nil, &pkcs11.Error{Kind: state.Code, Op: "look", TriesLeft: pkcs11.Unknown}
+		return nil, pkcs11.Fail(state.Code, "look")
 	case card == nil:
-		return nil, &pkcs11.Error{Kind: pkcs11.KindRemoved, Op: "look", TriesLeft: pkcs11.Unknown}
+		return nil, pkcs11.Fail(pkcs11.KindRemoved, "look")
 	case card.TriesLeft == 0:
-		return nil, &pkcs11.Error{Kind: pkcs11.KindBlocked, Op: "look"}
+		return nil, pkcs11.Fail(pkcs11.KindBlocked, "look")
 	case card.TriesLeft == 1 && !o.lastTry:
 		return nil, &pkcs11.Error{Kind: codeLastTry, Op: "look", TriesLeft: 1}
 	}
 	pending, err := cardreader.PrepareCMS([]byte(o.challenge), card.cert, o.at)
 	if err != nil {
-		return nil, &pkcs11.Error{Kind: pkcs11.KindForeign, Op: "certificate", TriesLeft: pkcs11.Unknown}
+		return nil, pkcs11.Fail(pkcs11.KindForeign, "certificate")
 	}
-	limit := signLimit
+	limit := max(r.limits.sign-time.Since(start), r.limits.sign/2)
 	if card.Keypad {
-		limit = keypadLimit
+		limit = r.limits.keypad
 	}
 	signature, err := card.module.sign(moduleRequest{
 		Op: opSign, Slot: card.slot, Serial: card.serial, Certificate: card.cert.Raw, Data: pending.ToSign(),

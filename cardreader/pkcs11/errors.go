@@ -52,6 +52,15 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Kind == e.Kind
 }
 
+// Fail is an Error that the module had no part in.
+func Fail(kind Kind, op string) *Error {
+	e := &Error{Kind: kind, Op: op, TriesLeft: Unknown}
+	if kind == KindBlocked {
+		e.TriesLeft = 0
+	}
+	return e
+}
+
 // KindOf is the kind of err, KindFailed for a foreign error, "" for nil.
 func KindOf(err error) Kind {
 	if err == nil {

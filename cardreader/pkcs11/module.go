@@ -21,11 +21,11 @@ type Module struct {
 func Open(path string) (*Module, error) {
 	c, ok := loadCalls(path)
 	if !ok {
-		return nil, &Error{Kind: KindNoComponent, Op: "load module"}
+		return nil, Fail(KindNoComponent, "load module")
 	}
 	ctx := p11.New(path)
 	if ctx == nil {
-		return nil, &Error{Kind: KindNoComponent, Op: "load module"}
+		return nil, Fail(KindNoComponent, "load module")
 	}
 	if err := ctx.Initialize(); err != nil {
 		ctx.Destroy()

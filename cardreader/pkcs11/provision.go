@@ -28,7 +28,7 @@ func (s *SoftHSM) Provision(cards []SoftCard) error {
 	}
 	path := s.Path()
 	if path == "" {
-		return &Error{Kind: KindNoComponent, Op: "find SoftHSM2"}
+		return Fail(KindNoComponent, "find SoftHSM2")
 	}
 	before, had := os.LookupEnv("SOFTHSM2_CONF")
 	if err := os.Setenv("SOFTHSM2_CONF", s.Config()); err != nil {
@@ -101,7 +101,7 @@ func (m *Module) freeSlot() (uint, error) {
 			return id, nil
 		}
 	}
-	return 0, &Error{Kind: KindNoCard, Op: "find a free slot"}
+	return 0, Fail(KindNoCard, "find a free slot")
 }
 
 // store writes certificate and private key as a natural-person card has them.

@@ -14,11 +14,11 @@ import (
 func (m *Module) Sign(r SignRequest) ([]byte, error) {
 	s, ok := m.slot(r.Slot)
 	if !ok || !s.Present {
-		return nil, &Error{Kind: KindRemoved, Op: "read slot"}
+		return nil, Fail(KindRemoved, "read slot")
 	}
 	t := s.Token
 	if t == nil || t.Serial != r.Serial || len(r.Certificate) == 0 || !bytes.Equal(t.Certificate, r.Certificate) {
-		return nil, &Error{Kind: KindRemoved, Op: "another card"}
+		return nil, Fail(KindRemoved, "another card")
 	}
 	if err := t.accepts(r.PIN); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (m *Module) Sign(r SignRequest) ([]byte, error) {
 		return nil, m.gone(r.Slot, err)
 	}
 	if !verifies(r.Certificate, r.Data, signature) {
-		return nil, &Error{Kind: KindFailed, Op: "check signature"}
+		return nil, Fail(KindFailed, "check signature")
 	}
 	return signature, nil
 }
@@ -45,17 +45,17 @@ func (m *Module) Sign(r SignRequest) ([]byte, error) {
 // accepts refuses, without asking the card, what could only cost a try.
 func (t *Token) accepts(pin []byte) error {
 	if t.Locked {
-		return &Error{Kind: KindBlocked, Op: "read token"}
+		return Fail(KindBlocked, "read token")
 	}
 	n := uint(len(pin))
 	switch {
 	case t.ProtectedPath && n > 0:
 		// Such a driver ignores the PIN it is given and counts a wrong one.
-		return &Error{Kind: KindPINFormat, Op: "keypad only", TriesLeft: Unknown}
+		return Fail(KindPINFormat, "keypad only")
 	case t.ProtectedPath:
 		return nil
 	case n == 0, n < t.MinPIN, t.MaxPIN > 0 && n > t.MaxPIN:
-		return &Error{Kind: KindPINFormat, Op: "PIN length", TriesLeft: Unknown}
+		return Fail(KindPINFormat, "PIN length")
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (m *Module) signWith(session p11.SessionHandle, id []byte, r SignRequest) (
 		return nil, err
 	}
 	if len(keys) == 0 {
-		return nil, &Error{Kind: KindForeign, Op: "find private key"}
+		return nil, Fail(KindForeign, "find private key")
 	}
 	data, rv := r.Data, m.signInit(session, p11.CKM_SHA256_RSA_PKCS, keys[0])
 	if rv == rvMechanismInvalid {
@@ -153,7 +153,7 @@ func (m *Module) gone(slot uint, err error) error {
 		}
 	}
 	delete(m.known, slot)
-	e := &Error{Kind: KindRemoved, Op: "card removed"}
+	e := Fail(KindRemoved, "card removed")
 	if was, ok := err.(*Error); ok {
 		e.Op, e.RV = was.Op, was.RV
 	}
