@@ -18,7 +18,7 @@ var (
 	checkIcons   = map[string]string{"component": "part", "reader": "reader", "card": "card"}
 	cardMessages = []string{"opening", "waiting", "ready", "sending", "popup_blocked", "no_agent", "challenge",
 		"no_component", "no_reader", "no_card", "foreign_card", "wrong_pin", "pin_format", "blocked", "removed",
-		"hung", "crashed", "cancelled", "expired", "refused", "used", "offline", "failed"}
+		"hung", "crashed", "cancelled", "closed", "expired", "refused", "used", "offline", "failed"}
 	knownScopes = []string{"openid", "profile", "email", "phone", "address", "offline_access", "agency"}
 )
 

@@ -36,7 +36,7 @@
     run = { popup: popup };
     say('opening');
     run.timer = setTimeout(function () { mark('component', 'fail'); end('no_agent'); }, 4000);
-    run.watch = setInterval(function () { if (run.popup.closed) { end('cancelled'); } }, 500);
+    run.watch = setInterval(function () { if (run.popup.closed) { end('closed'); } }, 500);
   }
   function ready() {
     var mine = run;
