@@ -80,10 +80,12 @@ const squareModulus = 64 * 63 * 65 * 11 * 17 * 19
 // rounds reckon with residues only; a real square root is taken where they
 // leave hope.
 func closePrimes(n *big.Int) bool {
-	a := new(big.Int).Sqrt(n)
-	a.Add(a, big.NewInt(1))
+	one := big.NewInt(1)
+	a, b2, b := new(big.Int).Sqrt(n), new(big.Int), new(big.Int)
+	if b2.Mul(a, a).Cmp(n) < 0 {
+		a.Add(a, one)
+	}
 	ra, rn := residue(a, squareModulus), residue(n, squareModulus)
-	b2, b := new(big.Int), new(big.Int)
 	for range fermatRounds {
 		if maybeSquare((ra*ra + squareModulus - rn) % squareModulus) {
 			b2.Sub(b2.Mul(a, a), n)
@@ -91,7 +93,7 @@ func closePrimes(n *big.Int) bool {
 				return true
 			}
 		}
-		a.Add(a, big.NewInt(1))
+		a.Add(a, one)
 		ra = (ra + 1) % squareModulus
 	}
 	return false
