@@ -151,7 +151,10 @@ func (h *Handler) bindConfirm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := h.bindTaken(r.Context(), c, p.Card); err != nil {
-		h.bindRefused(w, r, c, stepDetails, err)
+		// A card of this person's own may have been faster.
+		if h.binder(w, r) != nil {
+			h.bindRefused(w, r, c, stepDetails, err)
+		}
 		return
 	}
 	err = h.Sessions.StepUp(w, r, c, idp.Evidence{Method: idp.MethodCard, At: d.SignedAt, Card: p.Card.ID},
