@@ -108,7 +108,7 @@ func (s *Store) PutPerson(ctx context.Context, rec directory.Record, events ...i
 	if rec.PasswordHash != "" {
 		list = append(list, with(putPassword, p.ID, rec.PasswordHash, micros(p.UpdatedAt)))
 	}
-	err := s.all(ctx, append(list, inserts(events)...))
+	err := s.inOrder(ctx, append(list, inserts(events)...))
 	if errors.Is(err, errDuplicate) {
 		return idp.ErrConflict
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,7 +24,9 @@ const (
 // and no transaction that waits for a second connection.
 type pgEngine struct {
 	*counters
-	pool *pgxpool.Pool
+	group
+	pool    *pgxpool.Pool
+	writing atomic.Int64 // writes on their way
 }
 
 func openPostgres(ctx context.Context, address string, c *counters) (*pgEngine, error) {
@@ -47,7 +50,11 @@ func openPostgres(ctx context.Context, address string, c *counters) (*pgEngine, 
 		pool.Close()
 		return nil, fmt.Errorf("open the database: %w", translate(err))
 	}
-	return &pgEngine{counters: c, pool: pool}, nil
+	e := &pgEngine{counters: c, pool: pool, group: newGroup()}
+	for range pgWriters {
+		e.writers.Go(func() { e.serve(e.commit) })
+	}
+	return e, nil
 }
 
 // pgRunner runs statements on a pool, a connection or a transaction.
@@ -113,41 +120,7 @@ func (e *pgEngine) read(ctx context.Context, fn func(runner) error) error {
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	err := fn(pgRunner{ctx, e.pool, &e.reads})
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", idp.ErrUnavailable, err)
-	}
-	return translate(err)
-}
-
-func (e *pgEngine) one(ctx context.Context, s statement, dest ...any) (n int64, err error) {
-	err = e.again(ctx, func(ctx context.Context) (err error) {
-		r := pgRunner{ctx, e.pool, &e.writes}
-		if len(dest) > 0 {
-			n = 1
-			return r.row(s, dest...)
-		}
-		n, err = r.exec(s)
-		return err
-	})
-	return n, err
-}
-
-// all sends the statements in one round trip: a batch without BEGIN is one
-// transaction (PostgreSQL, frontend/backend protocol, 55.2.2.1).
-func (e *pgEngine) all(ctx context.Context, list []statement) error {
-	if len(list) == 1 {
-		_, err := e.one(ctx, list[0])
-		return err
-	}
-	return e.again(ctx, func(ctx context.Context) error {
-		batch := &pgx.Batch{}
-		for _, s := range list {
-			batch.Queue(string(s.query), clean(s.args)...)
-		}
-		e.writes.Add(int64(len(list)))
-		return e.pool.SendBatch(ctx, batch).Close()
-	})
+	return e.explain(ctx, fn(pgRunner{ctx, e.pool, &e.reads}))
 }
 
 func (e *pgEngine) write(ctx context.Context, fn func(runner) error) error {
@@ -172,21 +145,29 @@ func (e *pgEngine) again(ctx context.Context, run func(context.Context) error) e
 			e.transactions.Add(1)
 			return nil
 		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("%w: %w", idp.ErrUnavailable, err)
-		}
-		if i == attempts || !tryAgain(err) {
-			return translate(err)
+		if i == attempts || !tryAgain(err) || ctx.Err() != nil {
+			return e.explain(ctx, err)
 		}
 		e.retries.Add(1)
 		time.Sleep(time.Duration(rand.Int64N(int64(i) * int64(2*time.Millisecond))))
 	}
 }
 
-func (e *pgEngine) ping(ctx context.Context) error { return translate(e.pool.Ping(ctx)) }
+// explain translates an error; that our own patience ended, or that the store
+// was closed meanwhile, is unavailability.
+func (e *pgEngine) explain(ctx context.Context, err error) error {
+	if err != nil && (ctx.Err() != nil || e.closed.Load()) {
+		return fmt.Errorf("%w: %w", idp.ErrUnavailable, err)
+	}
+	return translate(err)
+}
+
+func (e *pgEngine) ping(ctx context.Context) error { return e.explain(ctx, e.pool.Ping(ctx)) }
 
 func (e *pgEngine) close() error {
-	e.pool.Close()
+	if e.group.close() {
+		e.pool.Close()
+	}
 	return nil
 }
 

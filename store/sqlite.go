@@ -10,28 +10,22 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
-const (
-	readers     = 8   // connections that read
-	queueLength = 512 // writes that wait for the writer
-)
+// readers is how many connections read.
+const readers = 8
 
-// liteEngine is SQLite: one connection writes, in the goroutine of commit.go,
+// liteEngine is SQLite: one connection writes, in one goroutine (sqlite_write.go),
 // and several read beside it (write-ahead log).
 type liteEngine struct {
 	*counters
 	path            string
 	readDB, writeDB *sql.DB
 	prepared        sync.Map // query -> *sql.Stmt on readDB
-	queue           chan *job
-	closing         chan struct{}
-	closed          atomic.Bool
-	writer          sync.WaitGroup
+	group
 }
 
 func openSQLite(ctx context.Context, path string, c *counters) (*liteEngine, error) {
@@ -59,9 +53,12 @@ func openSQLite(ctx context.Context, path string, c *counters) (*liteEngine, err
 	if err != nil {
 		return nil, errors.Join(translate(err), readDB.Close(), writeDB.Close())
 	}
-	e := &liteEngine{counters: c, path: path, readDB: readDB, writeDB: writeDB, queue: make(chan *job, queueLength), closing: make(chan struct{})}
+	e := &liteEngine{counters: c, path: path, readDB: readDB, writeDB: writeDB, group: newGroup()}
 	w := &liteWriter{engine: e, conn: conn, prepared: map[query]*sql.Stmt{}}
-	e.writer.Go(w.run)
+	e.writers.Go(func() {
+		defer conn.Close()
+		e.serve(w.commit)
+	})
 	return e, nil
 }
 
@@ -103,7 +100,11 @@ func (e *liteEngine) read(ctx context.Context, fn func(runner) error) error {
 	if e.closed.Load() {
 		return errClosed
 	}
-	return translate(fn((*liteReader)(e)))
+	err := translate(fn((*liteReader)(e)))
+	if err != nil && e.closed.Load() {
+		return errClosed
+	}
+	return err
 }
 
 // liteReader runs statements on the reading connections.
@@ -171,11 +172,9 @@ const ping query = `SELECT COUNT(*) FROM (SELECT 1 FROM agencies LIMIT 1) AS one
 
 // close answers what is queued, and then closes.
 func (e *liteEngine) close() error {
-	if e.closed.Swap(true) {
+	if !e.group.close() {
 		return nil
 	}
-	close(e.closing)
-	e.writer.Wait()
 	return errors.Join(e.readDB.Close(), e.writeDB.Close())
 }
 

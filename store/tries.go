@@ -168,7 +168,7 @@ func (s *Store) GiveBack(ctx context.Context, res *directory.Reservation) error 
 		}
 		list = append(list, with(giveBack, key, micros(res.At), int64(res.Rules.MaxFailures), res.Rules.Window.Microseconds(), own))
 	}
-	return s.all(ctx, list)
+	return s.inOrder(ctx, list)
 }
 
 // Unlock implements directory.Tries.
@@ -177,7 +177,7 @@ func (s *Store) Unlock(ctx context.Context, keys []string, events ...idp.Event) 
 	for _, key := range sorted(keys...) {
 		list = append(list, with(dropTries, key))
 	}
-	return s.all(ctx, append(list, inserts(events)...))
+	return s.inOrder(ctx, append(list, inserts(events)...))
 }
 
 // LockedUntil implements directory.Tries.
@@ -215,4 +215,17 @@ func (s *Store) SourceNames(ctx context.Context, source string, since time.Time,
 	var n int64
 	err := s.read(ctx, func(r runner) error { return r.row(with(sourceNames, source, micros(since), int64(limit)), &n) })
 	return int(n), err
+}
+
+// inOrder runs statements about several rows in a transaction of their own:
+// in a group with others they could wait for each other.
+func (s *Store) inOrder(ctx context.Context, list []statement) error {
+	return s.write(ctx, func(r runner) error {
+		for _, s := range list {
+			if _, err := r.exec(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

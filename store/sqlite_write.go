@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+func (e *liteEngine) one(ctx context.Context, s statement, dest ...any) (int64, error) {
+	j := &job{ctx: ctx, list: []statement{s}, dest: dest}
+	err := e.submit(j)
+	return j.rows, err
+}
+
+func (e *liteEngine) all(ctx context.Context, list []statement) error {
+	return e.submit(&job{ctx: ctx, list: list})
+}
+
+func (e *liteEngine) write(ctx context.Context, fn func(runner) error) error {
+	return e.submit(&job{ctx: ctx, run: fn})
+}
+
+// liteWriter is the one goroutine that writes.
+type liteWriter struct {
+	engine   *liteEngine
+	conn     *sql.Conn
+	prepared map[query]*sql.Stmt
+	group    []*job // in the transaction under way
+	errs     []error
+}
+
+const (
+	begin       query = `BEGIN IMMEDIATE`
+	commit      query = `COMMIT`
+	rollback    query = `ROLLBACK`
+	savepoint   query = `SAVEPOINT one`
+	releaseOne  query = `RELEASE one`
+	rollbackOne query = `ROLLBACK TO one`
+)
+
+// commit takes whatever has arrived into one transaction, commits, and answers.
+func (w *liteWriter) commit(first *job) {
+	w.group, w.errs = w.group[:0], w.errs[:0]
+	err := w.frame(begin)
+	for j := first; j != nil; j = w.engine.next() {
+		if !j.take() {
+			continue
+		}
+		answer := err
+		if answer == nil {
+			answer = w.runOne(j)
+		}
+		w.group, w.errs = append(w.group, j), append(w.errs, answer)
+		if len(w.group) == groupLimit {
+			break
+		}
+	}
+	if err == nil {
+		if err = w.frame(commit); err != nil {
+			// Nothing of this group is kept; the reason is the answer to all.
+			err = errors.Join(err, w.frame(rollback))
+		} else if len(w.group) > 0 {
+			w.engine.transactions.Add(1)
+		}
+	}
+	for i, j := range w.group {
+		answer := w.errs[i]
+		if answer == nil {
+			answer = err
+		}
+		j.done <- answer
+		w.group[i] = nil
+	}
+}
+
+// runOne runs one write; if it fails it is rolled back alone. A single
+// statement that fails leaves nothing behind by itself.
+func (w *liteWriter) runOne(j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		return err
+	}
+	if len(j.list) == 1 {
+		return w.runList(j)
+	}
+	if err := w.frame(savepoint); err != nil {
+		return err
+	}
+	run := w.runList
+	if j.run != nil {
+		run = func(j *job) error { return j.run(w) }
+	}
+	if err := run(j); err != nil {
+		return errors.Join(err, w.frame(rollbackOne), w.frame(releaseOne))
+	}
+	return w.frame(releaseOne)
+}
+
+func (w *liteWriter) runList(j *job) (err error) {
+	for i, s := range j.list {
+		var n int64
+		if i == 0 && len(j.dest) > 0 {
+			n, err = 1, w.row(s, j.dest...)
+		} else {
+			n, err = w.exec(s)
+		}
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			j.rows = n
+		}
+	}
+	return nil
+}
+
+// frame runs a statement that frames a transaction.
+func (w *liteWriter) frame(q query) error {
+	p, err := w.prepare(q)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Exec(); err != nil {
+		return fmt.Errorf("%s: %w", q, translate(err))
+	}
+	return nil
+}
+
+func (w *liteWriter) prepare(q query) (*sql.Stmt, error) {
+	if s, ok := w.prepared[q]; ok {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(context.Background(), string(q))
+	if err == nil {
+		w.prepared[q] = s
+	}
+	return s, err
+}
+
+func (w *liteWriter) exec(s statement) (int64, error) {
+	p, err := w.prepare(s.query)
+	if err != nil {
+		return 0, err
+	}
+	w.engine.writes.Add(1)
+	result, err := p.Exec(clean(s.args)...)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return result.RowsAffected()
+}
+
+func (w *liteWriter) row(s statement, dest ...any) error {
+	p, err := w.prepare(s.query)
+	if err != nil {
+		return err
+	}
+	w.engine.writes.Add(1)
+	return translate(p.QueryRow(clean(s.args)...).Scan(dest...))
+}
+
+func (w *liteWriter) rows(s statement, each func(scan) error) error {
+	p, err := w.prepare(s.query)
+	if err != nil {
+		return err
+	}
+	w.engine.writes.Add(1)
+	return translate(eachRow(p, s.args, each))
+}
