@@ -66,6 +66,7 @@ type Select struct {
 	Base
 	Flow, System           string
 	Name, Username, Agency string
+	Sid                    string // the session the page is drawn for
 }
 
 // Page names the template.
@@ -79,6 +80,7 @@ type Consent struct {
 	SystemURI    string
 	Scopes       []string
 	Name         string
+	Sid          string // the session the page is drawn for
 }
 
 // Page names the template.

@@ -32,6 +32,24 @@
     field.addEventListener('blur', function () { hint.textContent = ''; });
   });
 
+  // The answer to a failed try holds no name, so that it is the same for every
+  // name. What was typed is put back here, in this tab alone.
+  var account = document.getElementById('account');
+  if (account && account.form) {
+    try {
+      var typed = sessionStorage.getItem('account');
+      if (!document.getElementById('problem')) {
+        sessionStorage.removeItem('account');
+      } else if (typed && !account.value) {
+        account.value = typed;
+        document.getElementById('password').focus();
+      }
+    } catch (e) { /* no storage: it is typed again */ }
+    account.form.addEventListener('submit', function () {
+      try { sessionStorage.setItem('account', account.value); } catch (e) { /* as above */ }
+    });
+  }
+
   // A form goes out once, however often its button is pressed.
   document.querySelectorAll('form[data-once]').forEach(function (form) {
     form.addEventListener('submit', function (event) {
