@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"taipeion.internal/idp/directory"
+)
+
+func (c *cli) accountCommand() *cobra.Command {
+	return group("account", "Look at accounts and unlock them", c.accountShow(), c.accountUnlock())
+}
+
+type shownAccount struct {
+	Name        string            `json:"name"`
+	Username    string            `json:"username"`
+	Agency      string            `json:"agency"`
+	AgencyName  string            `json:"agency_name"`
+	Unit        string            `json:"unit"`
+	State       string            `json:"state"`
+	Accounts    map[string]string `json:"accounts"`
+	Failures    int               `json:"failures"`
+	Locked      bool              `json:"locked"`
+	LockedUntil time.Time         `json:"locked_until,omitzero"`
+}
+
+func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState) error {
+	a := shownAccount{
+		Name: s.Person.Name, Username: s.Person.Username, Agency: s.Person.Agency.Code, AgencyName: s.Person.Agency.Name,
+		Unit: s.Person.Unit, State: string(s.Person.State), Accounts: map[string]string{}, Failures: s.Failures,
+		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil,
+	}
+	for _, account := range s.Accounts {
+		a.Accounts[account.Name] = string(account.Kind)
+	}
+	return c.print(cmd, a, func(out *table) {
+		out.row("name", a.Name)
+		out.row("username", a.Username)
+		out.row("agency", a.Agency+" "+a.AgencyName+" "+a.Unit)
+		out.row("state", a.State)
+		for _, account := range s.Accounts {
+			out.row("account", fmt.Sprintf("%s (%s)", account.Name, account.Kind))
+		}
+		out.row("failures", a.Failures)
+		if a.Locked {
+			out.row("locked until", a.LockedUntil)
+		} else {
+			out.row("locked", "no")
+		}
+	})
+}
+
+func (c *cli) accountShow() *cobra.Command {
+	return c.needsConfig(&cobra.Command{
+		Use: "show NAME", Short: "Show whose account it is, and whether it is locked", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withGate(cmd, func(gate *directory.Gate) (*directory.AccountState, error) {
+				return gate.State(cmd.Context(), args[0])
+			})
+		},
+	})
+}
+
+func (c *cli) accountUnlock() *cobra.Command {
+	var reason string
+	cmd := c.needsConfig(&cobra.Command{
+		Use:     "unlock NAME",
+		Short:   "Open a locked account before the time, on record",
+		Example: `  idp account unlock ab1234 --reason "asked by telephone" --config idp.yaml`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withGate(cmd, func(gate *directory.Gate) (*directory.AccountState, error) {
+				return gate.Unlock(cmd.Context(), args[0], operator(), reason)
+			})
+		},
+	})
+	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept on record")
+	if err := cmd.MarkFlagRequired("reason"); err != nil {
+		panic(err) // the flag was added a line ago
+	}
+	return cmd
+}
+
+// withGate asks the gate about a name and shows what it says.
+func (c *cli) withGate(cmd *cobra.Command, ask func(*directory.Gate) (*directory.AccountState, error)) error {
+	o, err := c.open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	gate, err := o.gate()
+	if err != nil {
+		return err
+	}
+	state, err := ask(gate)
+	if err != nil {
+		return fmt.Errorf("account %q: %w", cmd.Flags().Arg(0), err)
+	}
+	return c.showAccount(cmd, state)
+}

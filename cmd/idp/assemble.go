@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/config"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/keys"
+	"taipeion.internal/idp/login"
+	"taipeion.internal/idp/oidc"
+	"taipeion.internal/idp/policy"
+	"taipeion.internal/idp/portal"
+	"taipeion.internal/idp/server"
+	"taipeion.internal/idp/session"
+	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/templates"
+)
+
+// house is everything that one node is made of, joined.
+type house struct {
+	config   *config.Config
+	log      *server.Log
+	logger   *slog.Logger
+	store    *store.Store
+	sealer   *keys.Sealer
+	ring     *keys.Ring
+	gate     *directory.Gate
+	crls     *cardreader.CRLFiles
+	server   *server.Server
+	mounts   *server.Mounts
+	listener net.Listener
+}
+
+// assembleOptions is where serve and demo differ.
+type assembleOptions struct {
+	Config *config.Config
+	Log    io.Writer
+	Seeds  []keys.Seed // keys made beforehand
+	Refuse []string    // KIDs and card issuers that must not be used
+	Now    func() time.Time
+}
+
+// assemble joins all parts. Nothing is served before run.
+func assemble(ctx context.Context, o assembleOptions) (h *house, err error) {
+	c := o.Config
+	h = &house{config: c, log: server.NewLog(o.Log)}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	h.logger = h.log.Logger(level)
+	defer func() {
+		if err != nil {
+			h.close()
+		}
+	}()
+	if err := h.openKeeping(ctx, o); err != nil {
+		return nil, err
+	}
+	pages, verifier, err := h.prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	metrics := server.NewMetrics()
+	h.mounts = server.NewMounts(metrics)
+	h.mountAll(o, pages, verifier)
+	h.countStore(metrics)
+	return h, h.openServer(o, metrics, pages)
+}
+
+// openKeeping opens the master key and the store.
+func (h *house) openKeeping(ctx context.Context, o assembleOptions) (err error) {
+	if h.sealer, err = keys.OpenMaster(h.config.Path(h.config.MasterKeyFile), true); err != nil {
+		return err
+	}
+	options, err := storeOptions(h.config)
+	if err != nil {
+		return err
+	}
+	options.Now = o.Now
+	h.store, err = store.Open(ctx, options)
+	return err
+}
+
+// prepare does at the same time what takes time: keys, pages, card issuers.
+func (h *house) prepare(ctx context.Context, o assembleOptions) (pages *templates.Renderer, verifier *cardreader.Verifier, err error) {
+	var wg sync.WaitGroup
+	var errs [3]error
+	wg.Go(func() {
+		h.ring, errs[0] = keys.OpenRing(ctx, keys.RingOptions{
+			Store: h.store.Keys(), Sealer: h.sealer, Now: o.Now, Algorithms: h.config.Tokens.Algorithms,
+			Seeds: o.Seeds, Refuse: o.Refuse, Logger: h.logger,
+		})
+	})
+	wg.Go(func() { pages, errs[1] = templates.New(pageOptions(h.config, o.Now)) })
+	wg.Go(func() { verifier, h.crls, errs[2] = cardVerifier(h.config, o, h.logger) })
+	wg.Wait()
+	return pages, verifier, errors.Join(errs[:]...)
+}
+
+func storeOptions(c *config.Config) (store.Options, error) {
+	if c.Store.PostgreSQLFile == "" {
+		return store.Options{SQLite: c.Path(c.Store.SQLite)}, nil
+	}
+	address, err := c.Secret(c.Store.PostgreSQLFile)
+	return store.Options{PostgreSQL: address}, err
+}
+
+func pageOptions(c *config.Config, now func() time.Time) templates.Options {
+	o := templates.Options{ROCYears: c.Pages.ROCYears, Now: now, AgentDownload: c.Pages.AgentDownload}
+	for _, contact := range c.Pages.Contacts {
+		o.Contacts = append(o.Contacts, templates.Contact{NameZH: contact.Name, NameEN: contact.NameEN, Text: contact.Text})
+	}
+	return o
+}
+
+// newGate joins what looks at passwords.
+func newGate(c *config.Config, st *store.Store, sealer *keys.Sealer, logger *slog.Logger, now func() time.Time) *directory.Gate {
+	return &directory.Gate{
+		Accounts: st, Tries: st,
+		Hasher: directory.NewHasher(directory.HasherOptions{
+			Memory: c.Passwords.Memory, Time: c.Passwords.Passes,
+			Concurrent: c.Passwords.Concurrent, Waiting: c.Passwords.Waiting,
+		}),
+		Names: names(c),
+		Rules: policy.Lockout{
+			MaxFailures: c.Lockout.Failures, Window: c.Lockout.Window.D(), Duration: c.Lockout.Duration.D(), All: c.Lockout.All,
+		},
+		Sources: directory.Sources{
+			Names: c.Lockout.SourceNames, Gateway: c.Lockout.GatewayNames, Window: c.Lockout.SourceWindow.D(),
+		},
+		Key: sealer.Hash, Record: st.Record, Now: now, Logger: logger,
+	}
+}
+
+func names(c *config.Config) policy.Names {
+	return policy.Names{Domains: c.Names.Domains, Suffixes: c.Names.UPNSuffixes}
+}
+
+// mountAll is the list of everything that answers requests.
+func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier *cardreader.Verifier) {
+	c, now := h.config, o.Now
+	h.gate = newGate(c, h.store, h.sealer, h.logger, now)
+	sessions := &session.Manager{
+		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
+	}
+	desk := &cardreader.Desk{
+		Store: h.store, Key: h.ring.ChallengeKey(), Verifier: verifier, Origin: c.Issuer, Now: now,
+	}
+	agentOrigin := c.Cards.Agent
+	if len(c.Cards.Anchors) == 0 {
+		agentOrigin = "" // nobody vouches for a card: none is asked for
+	}
+	for _, part := range []interface{ Mount(mux mux) }{
+		mounting{(&oidc.Provider{
+			Issuer: c.Issuer, Grants: h.store, Requests: h.store, Clients: h.store, Sessions: sessions,
+			Keys: h.ring, Algorithms: c.Tokens.Algorithms, Sealer: h.sealer, Pages: pages, Now: now,
+			Lifetimes: oidc.Lifetimes{
+				Code: c.Tokens.Code.D(), Access: c.Tokens.Access.D(), ID: c.Tokens.ID.D(), Refresh: c.Tokens.Refresh.D(),
+				RefreshIdle: c.Tokens.RefreshIdle.D(), Grace: c.Tokens.RefreshGrace.D(), Flow: c.Tokens.Login.D(),
+			},
+			Logger: h.logger, CacheGrants: c.Tokens.Cache.D(),
+		}).Mount},
+		mounting{(&login.Handler{
+			Store: h.store, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
+			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
+		}).Mount},
+		mounting{(&portal.Handler{
+			Store: h.store, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
+			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
+		}).Mount},
+	} {
+		part.Mount(h.mounts)
+	}
+	h.mounts.Handle("GET /static/", pages.Static())
+}

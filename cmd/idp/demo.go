@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"taipeion.internal/idp/cardreader/agent"
+	"taipeion.internal/idp/config"
+	"taipeion.internal/idp/demo"
+	"taipeion.internal/idp/keys"
+)
+
+func (c *cli) demoCommand() *cobra.Command {
+	var listen, dir string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a whole small city to try things with",
+		Long: "Runs the provider with 60 invented staff in three agencies, three relying systems and a\n" +
+			"card component with software cards. Everything it needs is in --data; a second start\n" +
+			"goes on with what is there. Its keys and passwords are public: it listens on loopback only.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.demo(cmd, dir, listen)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", demo.DefaultListen, "HOST:PORT of the provider, on loopback; port 0: any")
+	cmd.Flags().StringVar(&dir, "data", "demo-data", "folder for everything the demo keeps")
+	return cmd
+}
+
+func (c *cli) demo(cmd *cobra.Command, dir, listen string) error {
+	ctx := cmd.Context()
+	noCoreDumps()
+	plan, err := demo.NewPlan(dir, listen)
+	if err != nil {
+		return err
+	}
+	if err := plan.WriteFiles(time.Now()); err != nil {
+		return err
+	}
+	cfg, err := config.Load(plan.ConfigPath())
+	if err != nil {
+		return err
+	}
+	seeds, err := demoSeeds(plan)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(plan.Dir, "demo.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("demo log: %w", err)
+	}
+	defer log.Close()
+	cards := make(chan error, 1)
+	go func() { cards <- plan.MakeCards() }()
+	h, err := assemble(ctx, assembleOptions{Config: cfg, Log: log, Seeds: seeds, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if err := h.fill(ctx, plan); err != nil {
+		return err
+	}
+	public, ok := h.ring.ChallengeKey().Public().(ed25519.PublicKey)
+	if !ok {
+		return errors.New("the challenge key is not Ed25519")
+	}
+	if err := plan.WriteAgentFile(base64.RawURLEncoding.EncodeToString(public)); err != nil {
+		return err
+	}
+	if err := plan.WriteList(); err != nil {
+		return err
+	}
+	if err := <-cards; err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "idp: %v\nThe demo goes on without cards. To have them: apt-get install softhsm2\n", err)
+	}
+	return c.runDemo(cmd, h, plan)
+}
+
+// runDemo runs everything until ctx ends or a part fails.
+func (c *cli) runDemo(cmd *cobra.Command, h *house, plan *demo.Plan) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	parts := []func(context.Context) error{h.run}
+	for _, system := range plan.Systems {
+		system.Logger = h.logger
+		parts = append(parts, system.Serve)
+	}
+	component, err := demoAgent(plan, h.logger)
+	if err != nil {
+		return err
+	}
+	parts = append(parts, component.Run)
+	var wg sync.WaitGroup
+	errs := make([]error, len(parts))
+	for i, part := range parts {
+		wg.Go(func() {
+			defer cancel() // one that ends, ends all
+			errs[i] = part(ctx)
+		})
+	}
+	if err := plan.Print(cmd.OutOrStdout()); err != nil {
+		return err
+	}
+	releaseMemory()
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func demoAgent(plan *demo.Plan, logger *slog.Logger) (*agent.Agent, error) {
+	cfg, err := config.LoadAgent(plan.AgentConfigPath())
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("own program: %w", err)
+	}
+	environment := append(os.Environ(), plan.SoftHSM().Env())
+	return &agent.Agent{Config: *cfg, Log: logger, ModuleCommand: func() *exec.Cmd {
+		module := exec.Command(self, agent.ModuleArg)
+		module.Env = environment
+		return module
+	}}, nil
+}
+
+// demoSeeds are the keys that the demo brings along, in the order of their
+// numbers.
+func demoSeeds(plan *demo.Plan) ([]keys.Seed, error) {
+	var seeds []keys.Seed
+	for _, k := range plan.SigningKeys {
+		private, err := x509.ParsePKCS8PrivateKey(k.PKCS8)
+		if err != nil {
+			return nil, fmt.Errorf("demo signing key: %w", err)
+		}
+		signer, ok := private.(crypto.Signer)
+		if !ok {
+			return nil, fmt.Errorf("demo signing key: %T can't sign", private)
+		}
+		seeds = append(seeds, keys.Seed{Use: k.Use, Algorithm: k.Algorithm, Key: signer})
+	}
+	return seeds, nil
+}

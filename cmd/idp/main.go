@@ -1,0 +1,111 @@
+// Command idp is the city's identity provider: the server, the card component
+// of staff PCs, the demo, and the operators' commands.
+//
+// It is the only place where the concrete parts are joined (assemble.go). It
+// holds no rule of its own.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"taipeion.internal/idp/cardreader/agent"
+)
+
+func main() {
+	// The agent starts this program again for each card module.
+	if len(os.Args) == 2 && os.Args[1] == agent.ModuleArg {
+		if err := agent.RunModule(os.Stdin, os.Stdout); err != nil {
+			os.Exit(exitOther)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes a command line and returns its exit code.
+func run(ctx context.Context, args []string) int {
+	c := newCLI()
+	root := c.root()
+	root.SetArgs(args)
+	root.SetContext(ctx)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if !c.started {
+		// Nothing of ours ran yet: cobra did not understand the line.
+		err = usage(err)
+	}
+	code := exitCode(err)
+	if c.json {
+		_ = json.NewEncoder(os.Stderr).Encode(map[string]any{"error": err.Error(), "exit_code": code})
+		return code
+	}
+	fmt.Fprintln(os.Stderr, "idp:", err)
+	if text := advice(err); text != "" {
+		fmt.Fprintln(os.Stderr, text)
+	}
+	return code
+}
+
+// cli holds what all commands share.
+type cli struct {
+	json    bool
+	config  string
+	started bool
+}
+
+func newCLI() *cli { return &cli{} }
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "idp",
+		Short: "The city's identity provider",
+		Long: "The city's identity provider: log in by card or password, once, for every system.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 the configuration is wrong,\n" +
+			"4 not found, 5 conflict, 6 something we need does not answer, 7 not allowed.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(*cobra.Command, []string) {
+			c.started = true
+		},
+	}
+	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON, for scripts")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		c.serveCommand(), c.demoCommand(), c.agentCommand(), c.clientCommand(), c.accountCommand(),
+		c.keysCommand(), c.configCommand(), c.migrateCommand(), c.versionCommand(),
+	)
+	return root
+}
+
+// needsConfig adds --config, which the command can't do without.
+func (c *cli) needsConfig(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVarP(&c.config, "config", "c", "", "configuration file")
+	if err := cmd.MarkFlagRequired("config"); err != nil {
+		panic(err) // the flag was added a line ago
+	}
+	return cmd
+}
+
+// group is a command that only holds others.
+func group(use, short string, parts ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return usage(errors.New("say which: idp " + use + " --help lists them"))
+	}}
+	cmd.AddCommand(parts...)
+	return cmd
+}
