@@ -223,7 +223,7 @@ func TestT077_LockingEverybodyOut(t *testing.T) {
 	}
 }
 
-func TestThrottledSource(t *testing.T) {
+func TestT079_ManyNamesFromOneSource(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	flow := b.begin(documents)

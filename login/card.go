@@ -125,7 +125,11 @@ func (h *Handler) renewCard(ctx context.Context, v *visit, card *idp.Card, holde
 	renewed.Fingerprint, renewed.Name, renewed.NotAfter = holder.Fingerprint, holder.Name, holder.NotAfter
 	e := h.event(ctx, v.flow, "card.renew", "ok")
 	e.PersonID = card.PersonID
-	if err := h.Cards.BindCard(ctx, &renewed, e); err != nil {
+	err := h.Cards.BindCard(ctx, &renewed, e)
+	switch {
+	case errors.Is(err, idp.ErrConflict): // unbound meanwhile
+		return fmt.Errorf("renew card: %w", idp.Denied{Reason: idp.ReasonCardUnusable})
+	case err != nil:
 		return fmt.Errorf("renew card: %w", err)
 	}
 	*card = renewed

@@ -12,7 +12,7 @@ import (
 func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request, v *visit) {
 	h.Pages.Render(w, r, http.StatusOK, templates.Consent{
 		Base: v.base(r, "/login"), Flow: v.handle, System: v.system(r), SystemURI: v.client.URI,
-		Scopes: v.flow.Ask.Scopes, Name: v.current.Person.Name,
+		Scopes: v.flow.Ask.Scopes, Name: v.current.Person.Name, Sid: v.current.Session.ID,
 	})
 }
 
@@ -20,7 +20,7 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request, v *visit) 
 // that it was asked.
 func (h *Handler) consent(w http.ResponseWriter, r *http.Request) {
 	v := h.posted(w, r, maxForm, policy.StepConsent)
-	if v == nil {
+	if v == nil || v.stale(w, r) {
 		return
 	}
 	switch one(r.PostForm, "choice") {

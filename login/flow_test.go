@@ -215,7 +215,7 @@ func TestDisabledClient(t *testing.T) {
 	}
 }
 
-func TestPersonDisabledWhileLoggedIn(t *testing.T) {
+func TestT155_PersonDisabledWhileLoggedIn(t *testing.T) {
 	w := newWorld(t)
 	card := w.cardOf("ab1001", 0, true)
 	b := w.browser()

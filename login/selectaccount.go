@@ -11,7 +11,7 @@ func (h *Handler) showSelect(w http.ResponseWriter, r *http.Request, v *visit) {
 	person := v.current.Person
 	h.Pages.Render(w, r, http.StatusOK, templates.Select{
 		Base: v.base(r, "/login"), Flow: v.handle, System: v.system(r),
-		Name: person.Name, Username: person.Username, Agency: person.Agency.Name,
+		Name: person.Name, Username: person.Username, Agency: person.Agency.Name, Sid: v.current.Session.ID,
 	})
 }
 
@@ -19,7 +19,7 @@ func (h *Handler) showSelect(w http.ResponseWriter, r *http.Request, v *visit) {
 // log in; the session that is there lives on until they have.
 func (h *Handler) selectAccount(w http.ResponseWriter, r *http.Request) {
 	v := h.posted(w, r, maxForm, policy.StepSelect)
-	if v == nil {
+	if v == nil || v.stale(w, r) {
 		return
 	}
 	switch one(r.PostForm, "choice") {

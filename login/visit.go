@@ -108,6 +108,18 @@ func (h *Handler) posted(w http.ResponseWriter, r *http.Request, limit int64, st
 	return v
 }
 
+// stale tells whether the form was drawn for another session than the one that
+// sends it, and if so goes back: what one person was shown, the next one in this
+// browser does not answer.
+func (v *visit) stale(w http.ResponseWriter, r *http.Request) bool {
+	sid := one(r.PostForm, "sid")
+	if sid == "" || sid == v.current.Session.ID {
+		return false
+	}
+	v.next(w, r)
+	return true
+}
+
 // asks tells whether policy needs one of the steps.
 func (v *visit) asks(steps ...policy.Step) bool {
 	return v.decision.Outcome == policy.Need && slices.Contains(steps, v.decision.Step)

@@ -150,15 +150,16 @@ func (h *Handler) bindConfirm(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, fmt.Errorf("read pending card: %w", err))
 		return
 	}
-	if err := h.bindTaken(r.Context(), c, p.Card); err != nil {
+	card, err := h.bindTaken(r.Context(), c, p.Card)
+	if err != nil {
 		// A card of this person's own may have been faster.
 		if h.binder(w, r) != nil {
 			h.bindRefused(w, r, c, stepDetails, err)
 		}
 		return
 	}
-	err = h.Sessions.StepUp(w, r, c, idp.Evidence{Method: idp.MethodCard, At: d.SignedAt, Card: p.Card.ID},
-		h.event(r.Context(), c, "login.stepup", "ok"))
+	err = h.Sessions.StepUp(w, r, c, idp.Evidence{Method: idp.MethodCard, At: d.SignedAt, Card: card.ID},
+		h.event(r.Context(), c, "login.card", "ok"))
 	if err != nil && !errors.Is(err, idp.ErrConflict) { // renewed meanwhile: bound, but no surer
 		h.fail(w, r, err)
 		return
@@ -167,18 +168,21 @@ func (h *Handler) bindConfirm(w http.ResponseWriter, r *http.Request) {
 }
 
 // bindTaken binds a card that was taken out of its pending state.
-func (h *Handler) bindTaken(ctx context.Context, c *session.Current, card idp.Card) error {
+func (h *Handler) bindTaken(ctx context.Context, c *session.Current, card idp.Card) (*idp.Card, error) {
 	if card.PersonID != c.Person.ID {
-		return idp.Denied{Reason: idp.ReasonCardMismatch}
+		return nil, idp.Denied{Reason: idp.ReasonCardMismatch}
 	}
 	card.BoundAt = h.Now()
 	e := h.event(ctx, c, "card.bind", "ok")
 	e.Detail = "card " + card.ID
 	err := h.Cards.BindCard(ctx, &card, e)
-	if errors.Is(err, idp.ErrConflict) {
-		return fmt.Errorf("bind card: %w", idp.Denied{Reason: idp.ReasonCardTaken})
+	switch {
+	case errors.Is(err, idp.ErrConflict):
+		return nil, fmt.Errorf("bind card: %w", idp.Denied{Reason: idp.ReasonCardTaken})
+	case err != nil:
+		return nil, fmt.Errorf("bind card: %w", err)
 	}
-	return err
+	return &card, nil
 }
 
 // bindRefused shows the step as failed, with what to do about it, and keeps the
