@@ -13,12 +13,15 @@ import (
 // limits say how long a module may take. Together with the page's own time an
 // error is on the screen within ten seconds.
 type limits struct {
+	// look is how long one look at the readers is good for: windows poll, and
+	// a card need not be asked more often than once a second.
+	look   time.Duration
 	list   time.Duration
 	sign   time.Duration // with the look at the card before it
 	keypad time.Duration // the person types on the reader
 }
 
-var standardLimits = limits{list: 5 * time.Second, sign: 9 * time.Second, keypad: 60 * time.Second}
+var standardLimits = limits{look: time.Second, list: 5 * time.Second, sign: 9 * time.Second, keypad: 60 * time.Second}
 
 const (
 	// restartPause keeps a module that always fails from being restarted at

@@ -16,10 +16,6 @@ import (
 	"taipeion.internal/idp/cardreader/pkcs11"
 )
 
-// look is how long one look at the readers is good for: windows poll, and a
-// card need not be asked more often than once a second.
-const look = time.Second
-
 // Card is a card that can sign, as the window shows it.
 type Card struct {
 	ID        string `json:"id"`     // opaque; the same card has the same one
@@ -66,7 +62,7 @@ type readers struct {
 func (r *readers) state(fresh bool) State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !fresh && time.Since(r.lastAt) < look {
+	if !fresh && time.Since(r.lastAt) < r.limits.look {
 		return r.last
 	}
 	r.addModules()
@@ -278,13 +274,15 @@ func (r *readers) sign(o order) ([]byte, error) {
 	return pending.Assemble(signature), nil
 }
 
-// learn keeps what the answer told about the tries left.
+// learn keeps what the answer told about the tries left. That a card is
+// blocked is not kept: it may be unlocked meanwhile, and asking a blocked one
+// costs nothing.
 func (r *readers) learn(id string, err error) {
 	e, _ := err.(*pkcs11.Error)
 	switch {
-	case err == nil:
+	case err == nil, e != nil && e.Kind == pkcs11.KindBlocked:
 		r.remember(id, pkcs11.Unknown)
-	case e != nil && (e.Kind == pkcs11.KindWrongPIN || e.Kind == pkcs11.KindBlocked) && e.TriesLeft != pkcs11.Unknown:
+	case e != nil && e.Kind == pkcs11.KindWrongPIN && e.TriesLeft != pkcs11.Unknown:
 		r.remember(id, e.TriesLeft)
 	}
 	r.mu.Lock()

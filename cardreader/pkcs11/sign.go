@@ -4,6 +4,7 @@ package pkcs11
 
 import (
 	"bytes"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 )
@@ -139,6 +140,13 @@ func (m *Module) withTries(slot uint, err error) error {
 	return e
 }
 
+// How long drivers take to notice that a card is gone: the reader daemon polls
+// some readers, and until then slot and token look as before.
+const (
+	removalNotice = 1500 * time.Millisecond
+	removalLook   = 100 * time.Millisecond
+)
+
 // gone turns any failure into KindRemoved if the card is not there any more:
 // drivers report a pulled card in many ways.
 func (m *Module) gone(slot uint, err error) error {
@@ -146,9 +154,8 @@ func (m *Module) gone(slot uint, err error) error {
 	case KindWrongPIN, KindBlocked, KindPINFormat, KindRemoved, KindCancelled:
 		return err
 	}
-	info, ierr := m.ctx.GetSlotInfo(slot)
-	if ierr == nil && info.Flags&p11.CKF_TOKEN_PRESENT != 0 {
-		if _, _, terr := m.token(slot); KindOf(terr) != KindRemoved && KindOf(terr) != KindForeign {
+	for end := time.Now().Add(removalNotice); m.present(slot); time.Sleep(removalLook) {
+		if time.Now().After(end) {
 			return err
 		}
 	}
@@ -158,4 +165,13 @@ func (m *Module) gone(slot uint, err error) error {
 		e.Op, e.RV = was.Op, was.RV
 	}
 	return e
+}
+
+func (m *Module) present(slot uint) bool {
+	info, err := m.ctx.GetSlotInfo(slot)
+	if err != nil || info.Flags&p11.CKF_TOKEN_PRESENT == 0 {
+		return false
+	}
+	_, _, err = m.token(slot)
+	return KindOf(err) != KindRemoved && KindOf(err) != KindForeign
 }
