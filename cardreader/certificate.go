@@ -121,7 +121,7 @@ func (r *rules) checkUsage(cert *x509.Certificate) error {
 		return refuse(CauseCertificate, "version")
 	case cert.IsCA || cert.MaxPathLen > 0 || cert.MaxPathLenZero:
 		return refuse(CauseUsage, "basic constraints")
-	case cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 || cert.KeyUsage&issuing != 0:
+	case cert.KeyUsage&r.usage != r.usage || cert.KeyUsage&issuing != 0:
 		return refuse(CauseUsage, "key usage")
 	}
 	if _, ok := extension(cert, extExtKeyUsage); ok && !r.allowsExtKeyUsage(cert) {

@@ -239,6 +239,12 @@ func TestT101_Usage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, v, message(issue(c.change)), c.cause, cardreader.CauseCertificate) })
 	}
+	t.Run("a key usage of the profile", func(t *testing.T) {
+		v := verifier(t, func(p *cardreader.Profile) { p.KeyUsages = []string{"nonRepudiation"} })
+		refused(t, v, message(issue()), cardreader.CauseUsage)
+		refused(t, v, message(issue(usage(6, 0x40))), cardreader.CauseUsage)
+		accepted(t, v, message(issue(usage(6, 0xc0))))
+	})
 	for name, change := range map[string]leaf{
 		"clientAuth":          eku(cardtest.OIDClientAuth),
 		"clientAuth and mail": eku("1.3.6.1.5.5.7.3.4", cardtest.OIDClientAuth),

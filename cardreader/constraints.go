@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -138,7 +139,8 @@ func (s subtree) holds(name []byte) bool {
 	base, text := string(s.base), string(name)
 	switch s.kind {
 	case kindDirectory:
-		return bytes.HasPrefix(name, s.base)
+		bases, names := directoryElements(s.base), directoryElements(name)
+		return len(names) >= len(bases) && slices.Equal(names[:len(bases)], bases)
 	case kindDNS:
 		return underDomain(strings.TrimSuffix(text, "."), strings.TrimPrefix(base, "."))
 	}
@@ -152,6 +154,24 @@ func (s subtree) holds(name []byte) bool {
 		return strings.HasSuffix(host, base)
 	}
 	return host == base
+}
+
+// directoryElements brings each element of a directory name to one form,
+// whatever its string type and letter case are (RFC 5280 section 7.1).
+func directoryElements(name []byte) []string {
+	var list []string
+	for r := (&reader{rest: name}); r.more(); {
+		set := r.next(tagSet)
+		form := string(set.raw)
+		rdn := (&reader{rest: set.body})
+		pair := rdn.in(tagSequence)
+		oid, value := pair.next(tagOID), pair.any()
+		if text, ok := decodeString(value); ok && pair.done() && rdn.done() {
+			form = string(oid.raw) + normalName(text)
+		}
+		list = append(list, form)
+	}
+	return list
 }
 
 func underDomain(name, domain string) bool {

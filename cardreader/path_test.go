@@ -32,21 +32,22 @@ func TestT111_Path(t *testing.T) {
 		leaf        leaf
 		refused     bool
 	}{
-		"directory within":         {constrained(name(taiwan), nil), func(*cardtest.Leaf) {}, false},
-		"directory outside":        {constrained(name(japan), nil), func(*cardtest.Leaf) {}, true},
-		"directory excluded":       {constrained(nil, name(taiwan)), func(*cardtest.Leaf) {}, true},
-		"DNS within":               {constrained(dns("example.test"), nil), alt(dns("pc.example.test")), false},
-		"DNS outside":              {constrained(dns("example.test"), nil), alt(dns("pc.example.com")), true},
-		"DNS only looks within":    {constrained(dns("example.test"), nil), alt(dns("notexample.test")), true},
-		"DNS excluded":             {constrained(nil, dns("example.test")), alt(dns("pc.example.test")), true},
-		"upper-case DNS excluded":  {constrained(nil, dns("example.test")), alt(dns("PC.EXAMPLE.TEST")), true},
-		"upper-case constraint":    {constrained(nil, dns("EXAMPLE.TEST")), alt(dns("pc.example.test")), true},
-		"trailing dot excluded":    {constrained(nil, dns("example.test")), alt(dns("pc.example.test.")), true},
-		"mail excluded":            {constrained(nil, mail("example.test")), alt(mail("a@Example.Test")), true},
-		"mail of another host":     {constrained(nil, mail("example.test")), alt(mail("a@other.test")), false},
-		"mail domain":              {constrained(mail(".example.test"), nil), alt(mail("a@host.example.test")), false},
-		"a kind of name not known": {constrained(dns("example.test"), nil), alt(cardtest.TLV(0x87, []byte{127, 0, 0, 1})), true},
-		"no alternative name":      {constrained(dns("example.test"), nil), func(*cardtest.Leaf) {}, false},
+		"directory within":                   {constrained(name(taiwan), nil), func(*cardtest.Leaf) {}, false},
+		"directory outside":                  {constrained(name(japan), nil), func(*cardtest.Leaf) {}, true},
+		"directory excluded":                 {constrained(nil, name(taiwan)), func(*cardtest.Leaf) {}, true},
+		"directory excluded in another type": {constrained(nil, name(cardtest.RDN(cardtest.OIDCountry, cardtest.UTF8("tw")))), func(*cardtest.Leaf) {}, true},
+		"DNS within":                         {constrained(dns("example.test"), nil), alt(dns("pc.example.test")), false},
+		"DNS outside":                        {constrained(dns("example.test"), nil), alt(dns("pc.example.com")), true},
+		"DNS only looks within":              {constrained(dns("example.test"), nil), alt(dns("notexample.test")), true},
+		"DNS excluded":                       {constrained(nil, dns("example.test")), alt(dns("pc.example.test")), true},
+		"upper-case DNS excluded":            {constrained(nil, dns("example.test")), alt(dns("PC.EXAMPLE.TEST")), true},
+		"upper-case constraint":              {constrained(nil, dns("EXAMPLE.TEST")), alt(dns("pc.example.test")), true},
+		"trailing dot excluded":              {constrained(nil, dns("example.test")), alt(dns("pc.example.test.")), true},
+		"mail excluded":                      {constrained(nil, mail("example.test")), alt(mail("a@Example.Test")), true},
+		"mail of another host":               {constrained(nil, mail("example.test")), alt(mail("a@other.test")), false},
+		"mail domain":                        {constrained(mail(".example.test"), nil), alt(mail("a@host.example.test")), false},
+		"a kind of name not known":           {constrained(dns("example.test"), nil), alt(cardtest.TLV(0x87, []byte{127, 0, 0, 1})), true},
+		"no alternative name":                {constrained(dns("example.test"), nil), func(*cardtest.Leaf) {}, false},
 	} {
 		t.Run(title, func(t *testing.T) {
 			ca := newCA(t, cardtest.CAOptions{Key: cardtest.Key(7), Template: func(cert *x509.Certificate) {

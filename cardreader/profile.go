@@ -20,6 +20,9 @@ type Profile struct {
 	Issuers []string `yaml:"issuers" json:"issuers"`
 	// Policies: a card carries at least one of them. Empty: any or none.
 	Policies []string `yaml:"policies" json:"policies"`
+	// KeyUsages, by their names in RFC 5280 section 4.2.1.3: a card has all of
+	// them. digitalSignature is always needed.
+	KeyUsages []string `yaml:"key_usages" json:"key_usages"`
 	// ExtKeyUsages: a card that has extended key usages has one of these. A card
 	// without the extension passes. Empty: clientAuth.
 	ExtKeyUsages []string `yaml:"ext_key_usages" json:"ext_key_usages"`
@@ -55,6 +58,7 @@ func moica(name, issuer string) Profile {
 	return Profile{
 		Name:           name,
 		Issuers:        []string{issuer},
+		KeyUsages:      []string{"digitalSignature"},
 		Policies:       []string{"2.16.886.101.0.3.3"}, // assurance level 3 of the government's PKI
 		Algorithms:     []Algorithm{RSAPKCS1},
 		SubjectTypeOID: "2.16.886.1.100.2.1",
@@ -63,11 +67,21 @@ func moica(name, issuer string) Profile {
 	}
 }
 
+// keyUsages that a card can have; those of issuers are never allowed.
+var keyUsages = map[string]x509.KeyUsage{
+	"digitalSignature": x509.KeyUsageDigitalSignature,
+	"nonRepudiation":   x509.KeyUsageContentCommitment,
+	"keyEncipherment":  x509.KeyUsageKeyEncipherment,
+	"dataEncipherment": x509.KeyUsageDataEncipherment,
+	"keyAgreement":     x509.KeyUsageKeyAgreement,
+}
+
 const oidClientAuth = "1.3.6.1.5.5.7.3.2"
 
 // rules is a Profile made ready for comparing.
 type rules struct {
 	policies    []x509.OID
+	usage       x509.KeyUsage
 	ekus        []string
 	algorithms  []Algorithm
 	typeOID     []byte // whole elements; nil: not looked at
@@ -89,17 +103,8 @@ func (p Profile) compile() (*rules, error) {
 			return nil, fmt.Errorf("card profile %q: unknown algorithm %q", p.Name, a)
 		}
 	}
-	for _, policy := range p.Policies {
-		oid, err := x509.ParseOID(policy)
-		if err != nil {
-			return nil, fmt.Errorf("card profile %q: policy %q is no object identifier", p.Name, policy)
-		}
-		r.policies = append(r.policies, oid)
-	}
-	for _, eku := range r.ekus {
-		if _, err := x509.ParseOID(eku); err != nil {
-			return nil, fmt.Errorf("card profile %q: extended key usage %q is no object identifier", p.Name, eku)
-		}
+	if err := r.compileUsages(p); err != nil {
+		return nil, fmt.Errorf("card profile %q: %w", p.Name, err)
 	}
 	if p.IDTailOID == "" || (p.SubjectTypeOID == "") != (p.SubjectType == "") {
 		return nil, fmt.Errorf("card profile %q: needs id_tail_oid, and subject_type with its object identifier", p.Name)
@@ -118,6 +123,30 @@ func (p Profile) compile() (*rules, error) {
 		*oid.to = der
 	}
 	return r, nil
+}
+
+func (r *rules) compileUsages(p Profile) error {
+	for _, policy := range p.Policies {
+		oid, err := x509.ParseOID(policy)
+		if err != nil {
+			return fmt.Errorf("policy %q is no object identifier", policy)
+		}
+		r.policies = append(r.policies, oid)
+	}
+	for _, eku := range r.ekus {
+		if _, err := x509.ParseOID(eku); err != nil {
+			return fmt.Errorf("extended key usage %q is no object identifier", eku)
+		}
+	}
+	r.usage = x509.KeyUsageDigitalSignature
+	for _, name := range p.KeyUsages {
+		usage, ok := keyUsages[name]
+		if !ok {
+			return fmt.Errorf("unknown key usage %q", name)
+		}
+		r.usage |= usage
+	}
+	return nil
 }
 
 func dottedOID(s string) ([]byte, error) {

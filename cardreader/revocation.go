@@ -41,8 +41,12 @@ type CRLFiles struct {
 type crlFile struct {
 	size     int64
 	modified time.Time
+	settled  bool // no later change can have the same time
 	list     *crl
 }
+
+// settling is how coarse the times of a file system may be.
+const settling = 2 * time.Second
 
 // Load reads the files that changed and puts their lists in force all at once.
 // A file that cannot be read, is signed by no pinned issuer, is older than what
@@ -85,7 +89,7 @@ func (f *CRLFiles) read(path string, before crlFile) (crlFile, error) {
 	if err != nil {
 		return crlFile{}, err
 	}
-	if before.list != nil && info.Size() == before.size && info.ModTime().Equal(before.modified) {
+	if before.settled && info.Size() == before.size && info.ModTime().Equal(before.modified) {
 		return before, nil
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxCRL+1))
@@ -100,7 +104,8 @@ func (f *CRLFiles) read(path string, before crlFile) (crlFile, error) {
 		(list.number.Cmp(old.number) < 0 || list.thisUpdate.Before(old.thisUpdate)) {
 		return crlFile{}, errors.New("older than the revocation list loaded before")
 	}
-	return crlFile{size: info.Size(), modified: info.ModTime(), list: list}, nil
+	settled := f.Now().Sub(info.ModTime()) > settling
+	return crlFile{size: info.Size(), modified: info.ModTime(), settled: settled, list: list}, nil
 }
 
 // Refresh loads at every tick until the context ends, and reports what Load

@@ -86,6 +86,7 @@ func TestT112_SubjectRefused(t *testing.T) {
 		"right-to-left mark":         cn(cardtest.UTF8("王小明\u200f")),
 		"isolate":                    cn(cardtest.UTF8("\u2066王小明\u2069")),
 		"zero width":                 cn(cardtest.UTF8("王\u200b小明")),
+		"filler":                     cn(cardtest.UTF8("王\u3164小明")),
 		"no-break space":             cn(cardtest.UTF8("John\u00a0Smith")),
 		"line break":                 cn(cardtest.UTF8("王小明\n")),
 		"blank before":               cn(cardtest.UTF8(" 王小明")),
