@@ -115,7 +115,7 @@ func (c *cli) runDemo(cmd *cobra.Command, h *house, plan *demo.Plan) error {
 	if err := plan.Print(cmd.OutOrStdout()); err != nil {
 		return err
 	}
-	releaseMemory()
+	go releaseMemory(ctx)
 	wg.Wait()
 	return errors.Join(errs...)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -51,10 +50,6 @@ func (c *cli) serve(ctx context.Context) error {
 			h.server.ReloadCertificate()
 		}
 	}()
-	releaseMemory()
+	go releaseMemory(ctx)
 	return h.run(ctx)
 }
-
-// releaseMemory gives back what only the start needed: parsed templates'
-// sources, the schema, the keys' encodings.
-func releaseMemory() { go debug.FreeOSMemory() }

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package main
+
+import (
+	"context"
+	"runtime/debug"
+)
+
+func releaseMemory(context.Context) { debug.FreeOSMemory() }
