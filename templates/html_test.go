@@ -8,30 +8,49 @@ import (
 )
 
 // tag is a start or end tag of a page. Pages quote every attribute doubly, so
-// that a few regular expressions read them.
+// that a small scanner reads them.
 type tag struct {
 	name  string // with a leading slash for an end tag
 	attrs map[string]string
 	text  string // what follows up to the next tag
 }
 
-var (
-	tagText  = regexp.MustCompile(`<(/?[a-zA-Z!][a-zA-Z0-9]*)((?:\s+[^\s"'<>/=]+(?:="[^"]*")?)*)\s*>([^<]*)`)
-	attrText = regexp.MustCompile(`([^\s"'<>/=]+)(?:="([^"]*)")?`)
-)
-
+// tags reads a page strictly: whatever is not a well-formed tag with quoted
+// attributes fails the test.
 func tags(t *testing.T, name, body string) []tag {
 	t.Helper()
-	found := tagText.FindAllStringSubmatch(body, -1)
-	if len(found) != strings.Count(body, "<") || strings.Count(body, "<") == 0 {
-		t.Fatalf("%s: %d tags, but %d angle brackets", name, len(found), strings.Count(body, "<"))
-	}
-	out := make([]tag, len(found))
-	for i, m := range found {
-		out[i] = tag{name: strings.ToLower(m[1]), attrs: map[string]string{}, text: m[3]}
-		for _, a := range attrText.FindAllStringSubmatch(m[2], -1) {
-			out[i].attrs[strings.ToLower(a[1])] = a[2]
+	var out []tag
+	pieces := strings.Split(body, "<")
+	for _, piece := range pieces[1:] {
+		end := strings.IndexAny(piece, " \n\t>")
+		if end <= 0 {
+			t.Fatalf("%s: no tag: <%s", name, piece)
 		}
+		e := tag{name: strings.ToLower(piece[:end]), attrs: map[string]string{}}
+		rest := piece[end:]
+		for {
+			rest = strings.TrimLeft(rest, " \n\t")
+			if text, closed := strings.CutPrefix(rest, ">"); closed {
+				e.text = text
+				break
+			}
+			at := strings.IndexAny(rest, "=> \n\t\"'/")
+			if at <= 0 {
+				t.Fatalf("%s: no attribute: <%s", name, piece)
+			}
+			attr, value := strings.ToLower(rest[:at]), ""
+			if rest = rest[at:]; strings.HasPrefix(rest, `="`) {
+				var quoted bool
+				if value, rest, quoted = strings.Cut(rest[2:], `"`); !quoted {
+					t.Fatalf("%s: no end of a value: <%s", name, piece)
+				}
+			}
+			e.attrs[attr] = value
+		}
+		out = append(out, e)
+	}
+	if len(out) == 0 {
+		t.Fatalf("%s: no tags", name)
 	}
 	return out
 }
