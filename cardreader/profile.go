@@ -2,7 +2,6 @@ package cardreader
 
 import (
 	"crypto/x509"
-	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -158,7 +157,7 @@ func dottedOID(s string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tlv(asn1.TagOID, der), nil
+	return tlv(tagOID, der), nil
 }
 
 // keyID is the form in which key identifiers are compared and kept.
