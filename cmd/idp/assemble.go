@@ -49,31 +49,33 @@ type assembleOptions struct {
 }
 
 // assemble joins all parts. Nothing is served before run.
-func assemble(ctx context.Context, o assembleOptions) (h *house, err error) {
-	c := o.Config
-	h = &house{config: c, log: server.NewLog(o.Log)}
+func assemble(ctx context.Context, o assembleOptions) (*house, error) {
+	h := &house{config: o.Config, log: server.NewLog(o.Log)}
+	if err := h.build(ctx, o); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *house) build(ctx context.Context, o assembleOptions) error {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
+	if err := level.UnmarshalText([]byte(o.Config.Log.Level)); err != nil {
+		return fmt.Errorf("log.level: %w", err)
 	}
 	h.logger = h.log.Logger(level)
-	defer func() {
-		if err != nil {
-			h.close()
-		}
-	}()
 	if err := h.openKeeping(ctx, o); err != nil {
-		return nil, err
+		return err
 	}
 	pages, verifier, err := h.prepare(ctx, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	metrics := server.NewMetrics()
 	h.mounts = server.NewMounts(metrics)
 	h.mountAll(o, pages, verifier)
 	h.countStore(metrics)
-	return h, h.openServer(o, metrics, pages)
+	return h.openServer(o, metrics, pages)
 }
 
 // openKeeping opens the master key and the store.

@@ -79,9 +79,6 @@ func (c *cli) root() *cobra.Command {
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRun: func(*cobra.Command, []string) {
-			c.started = true
-		},
 	}
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON, for scripts")
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -89,7 +86,22 @@ func (c *cli) root() *cobra.Command {
 		c.serveCommand(), c.demoCommand(), c.agentCommand(), c.clientCommand(), c.accountCommand(),
 		c.keysCommand(), c.configCommand(), c.migrateCommand(), c.versionCommand(),
 	)
+	c.noteStart(root)
 	return root
+}
+
+// noteStart tells errors about the command line from those of a command that
+// ran: cobra has no type for the former.
+func (c *cli) noteStart(cmd *cobra.Command) {
+	if inner := cmd.RunE; inner != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			c.started = true
+			return inner(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		c.noteStart(sub)
+	}
 }
 
 // needsConfig adds --config, which the command can't do without.
