@@ -163,8 +163,9 @@ func (w *world) post(path, clientID string, pairs ...string) *reply {
 	w.t.Helper()
 	form := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			form.Set(pairs[i], pairs[i+1])
+		form.Set(pairs[i], pairs[i+1])
+		if pairs[i+1] == "" {
+			form.Del(pairs[i])
 		}
 	}
 	req, err := http.NewRequest(http.MethodPost, w.server.URL+path, strings.NewReader(form.Encode()))

@@ -17,8 +17,7 @@ func (p *Provider) answer(w http.ResponseWriter, r *http.Request, q *request, fi
 	fields = append(fields, [2]string{"iss", p.Issuer})
 	if q.mode == modeFormPost {
 		// OAuth 2.0 Form Post Response Mode section 2.
-		view := templates.FormPost{Action: q.redirectURI, Fields: fields, System: q.client.Name}
-		view.FormAction = []string{originOf(q.redirectURI)}
+		view := templates.FormPost{Action: q.redirectURI, Fields: fields, System: p.clientName(r, q.client)}
 		view.Locales = q.form.Get("ui_locales")
 		p.Pages.Render(w, r, http.StatusOK, view)
 		return

@@ -43,6 +43,7 @@ type world struct {
 	provider *oidc.Provider
 	server   *httptest.Server
 	issuer   string
+	canary   string // an address that nobody may ask
 
 	mu       sync.Mutex
 	clock    time.Time
