@@ -10,17 +10,19 @@ import (
 	"taipeion.internal/idp/cardreader/cardtest"
 )
 
-func TestT111_Path(t *testing.T) {
-	constrained := func(permitted, excluded []byte) []byte {
-		var parts [][]byte
-		if permitted != nil {
-			parts = append(parts, cardtest.TLV(0xa0, cardtest.TLV(0x30, permitted)))
-		}
-		if excluded != nil {
-			parts = append(parts, cardtest.TLV(0xa1, cardtest.TLV(0x30, excluded)))
-		}
-		return cardtest.TLV(0x30, parts...)
+// constrained is the value of name constraints with one subtree of each kind.
+func constrained(permitted, excluded []byte) []byte {
+	var parts [][]byte
+	if permitted != nil {
+		parts = append(parts, cardtest.TLV(0xa0, cardtest.TLV(0x30, permitted)))
 	}
+	if excluded != nil {
+		parts = append(parts, cardtest.TLV(0xa1, cardtest.TLV(0x30, excluded)))
+	}
+	return cardtest.TLV(0x30, parts...)
+}
+
+func TestT111_Path(t *testing.T) {
 	dns := func(s string) []byte { return cardtest.TLV(0x82, []byte(s)) }
 	mail := func(s string) []byte { return cardtest.TLV(0x81, []byte(s)) }
 	name := func(rdns ...[]byte) []byte { return cardtest.TLV(0xa4, cardtest.Name(rdns...)) }
@@ -67,60 +69,65 @@ func TestT111_Path(t *testing.T) {
 	}
 }
 
+// buildPath makes a root that allows so many issuers below it, and one of them.
+func buildPath(t *testing.T, pathLen int, change func(*x509.Certificate)) (root, ca *cardtest.CA) {
+	t.Helper()
+	root = newCA(t, cardtest.CAOptions{Key: cardtest.Key(8), Template: func(c *x509.Certificate) {
+		c.RawSubject = cardtest.Name(cardtest.RDN(cardtest.OIDOrganisation, cardtest.UTF8("行政院")))
+		c.MaxPathLen, c.MaxPathLenZero = pathLen, pathLen == 0
+	}})
+	return root, newCA(t, cardtest.CAOptions{Key: cardtest.Key(7), Serial: 9, Parent: root, Template: change})
+}
+
 func TestT111_Intermediate(t *testing.T) {
-	rootKey := cardtest.Key(8)
-	build := func(pathLen int, change func(*x509.Certificate)) (root, ca *cardtest.CA) {
-		root = newCA(t, cardtest.CAOptions{Key: rootKey, Template: func(c *x509.Certificate) {
-			c.RawSubject = cardtest.Name(cardtest.RDN(cardtest.OIDOrganisation, cardtest.UTF8("行政院")))
-			c.MaxPathLen, c.MaxPathLenZero = pathLen, pathLen == 0
-		}})
-		return root, newCA(t, cardtest.CAOptions{Key: cardtest.Key(7), Serial: 9, Parent: root, Template: change})
-	}
 	p := profile()
 	t.Run("good", func(t *testing.T) {
-		root, ca := build(1, nil)
+		root, ca := buildPath(t, 1, nil)
 		p.Issuers = []string{ca.KeyID()}
 		accepted(t, verifierOf(t, []cardreader.Profile{p}, root, ca), message(ca.IssueDER(goodLeaf())))
 	})
 	t.Run("expired", func(t *testing.T) {
-		root, ca := build(1, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })
+		root, ca := buildPath(t, 1, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })
 		v := verifierOf(t, []cardreader.Profile{p}, root, ca)
 		refused(t, v, message(ca.IssueDER(goodLeaf())), cardreader.CauseIssuerValidity)
 	})
 	t.Run("not yet valid", func(t *testing.T) {
-		root, ca := build(1, func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) })
+		root, ca := buildPath(t, 1, func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) })
 		v := verifierOf(t, []cardreader.Profile{p}, root, ca)
 		refused(t, v, message(ca.IssueDER(goodLeaf())), cardreader.CauseIssuerValidity)
 	})
+}
+
+func TestT111_UnfitIssuers(t *testing.T) {
 	unfit := map[string]func() []*x509.Certificate{
 		"path too long": func() []*x509.Certificate {
-			root, ca := build(0, nil)
+			root, ca := buildPath(t, 0, nil)
 			return []*x509.Certificate{root.Certificate, ca.Certificate}
 		},
 		"not of that root": func() []*x509.Certificate {
-			root, _ := build(1, nil)
+			root, _ := buildPath(t, 1, nil)
 			other := newCA(t, cardtest.CAOptions{Key: cardtest.Key(9), Template: func(c *x509.Certificate) {
 				c.RawSubject, c.SubjectKeyId = root.Certificate.RawSubject, root.Certificate.SubjectKeyId
 			}})
-			_, ca := build(1, nil)
+			_, ca := buildPath(t, 1, nil)
 			return []*x509.Certificate{other.Certificate, ca.Certificate}
 		},
 		"no issuer": func() []*x509.Certificate {
-			_, ca := build(1, func(c *x509.Certificate) { c.IsCA, c.MaxPathLenZero = false, false })
+			_, ca := buildPath(t, 1, func(c *x509.Certificate) { c.IsCA, c.MaxPathLenZero = false, false })
 			return []*x509.Certificate{ca.Certificate}
 		},
 		"may not sign certificates": func() []*x509.Certificate {
-			_, ca := build(1, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature })
+			_, ca := buildPath(t, 1, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature })
 			return []*x509.Certificate{ca.Certificate}
 		},
 		"unknown critical extension": func() []*x509.Certificate {
-			_, ca := build(1, func(c *x509.Certificate) {
+			_, ca := buildPath(t, 1, func(c *x509.Certificate) {
 				c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3}, Critical: true, Value: []byte{5, 0}}}
 			})
 			return []*x509.Certificate{ca.Certificate}
 		},
 		"twice": func() []*x509.Certificate {
-			_, ca := build(1, nil)
+			_, ca := buildPath(t, 1, nil)
 			return []*x509.Certificate{ca.Certificate, ca.Certificate}
 		},
 	}

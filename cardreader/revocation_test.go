@@ -121,29 +121,37 @@ func TestT107_ReloadWhileVerifying(t *testing.T) {
 	wg.Wait()
 }
 
+// baseList is a good list; with makes it with a change, critical with an
+// extension of that kind.
+var baseList = cardtest.CRL{Number: 1, ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour)}
+
+func with(change func(*cardtest.CRL)) []byte {
+	c := baseList
+	change(&c)
+	return cardtest.G2().CRL(c)
+}
+
+func critical(oid string, value []byte) []byte {
+	return with(func(c *cardtest.CRL) { c.Extra = []cardtest.Extension{{OID: oid, Critical: true, Value: value}} })
+}
+
+// point is where a partition of the list is found.
+func point() []byte {
+	return cardtest.TLV(0xa0, cardtest.TLV(0xa0, cardtest.TLV(0x86, []byte("http://crl.example.test/1.crl"))))
+}
+
 func TestT108_UnfitLists(t *testing.T) {
 	certificate := issue()
-	at, end := now.Add(-time.Hour), now.Add(time.Hour)
-	base := cardtest.CRL{Number: 1, ThisUpdate: at, NextUpdate: end}
-	with := func(change func(*cardtest.CRL)) []byte {
-		c := base
-		change(&c)
-		return cardtest.G2().CRL(c)
-	}
-	critical := func(oid string, value []byte) []byte {
-		return with(func(c *cardtest.CRL) { c.Extra = []cardtest.Extension{{OID: oid, Critical: true, Value: value}} })
-	}
 	stranger := newCA(t, cardtest.CAOptions{Key: cardtest.Key(5), Template: func(c *x509.Certificate) {
 		c.SubjectKeyId = cardtest.G2().Certificate.SubjectKeyId
 	}})
-	point := cardtest.TLV(0xa0, cardtest.TLV(0xa0, cardtest.TLV(0x86, []byte("http://crl.example.test/1.crl"))))
 	for name, der := range map[string][]byte{
 		"none":                  {},
 		"not a list":            certificate,
 		"trailing bytes":        append(list(1), 0),
 		"spoiled signature":     with(func(c *cardtest.CRL) { c.BadSigning = true }),
-		"another's signature":   stranger.CRL(base),
-		"of another issuer":     cardtest.G3().CRL(base),
+		"another's signature":   stranger.CRL(baseList),
+		"of another issuer":     cardtest.G3().CRL(baseList),
 		"another issuer's name": with(func(c *cardtest.CRL) { c.Issuer = rdnName() }),
 		"SHA-1":                 with(func(c *cardtest.CRL) { c.Hash = crypto.SHA1 }),
 		"no next update":        with(func(c *cardtest.CRL) { c.NextUpdate = time.Time{} }),
@@ -155,7 +163,7 @@ func TestT108_UnfitLists(t *testing.T) {
 		"for issuers only":      critical("2.5.29.28", cardtest.TLV(0x30, cardtest.TLV(0x82, []byte{0xff}))),
 		"for some reasons only": critical("2.5.29.28", cardtest.TLV(0x30, cardtest.TLV(0x83, []byte{1, 0x40}))),
 		"indirect":              critical("2.5.29.28", cardtest.TLV(0x30, cardtest.TLV(0x84, []byte{0xff}))),
-		"a partition of others": critical("2.5.29.28", cardtest.TLV(0x30, point)),
+		"a partition of others": critical("2.5.29.28", cardtest.TLV(0x30, point())),
 		"of other issuers' entries": with(func(c *cardtest.CRL) {
 			c.Serials = [][]byte{{1}}
 			c.EntryExtra = cardtest.TLV(0x30, cardtest.TLV(0x30, cardtest.OID("2.5.29.29"), cardtest.TLV(0x01, []byte{0xff}), cardtest.TLV(0x04, cardtest.TLV(0x30))))
@@ -170,6 +178,10 @@ func TestT108_UnfitLists(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestT108_FitLists(t *testing.T) {
+	certificate := issue()
 	reason := cardtest.TLV(0x30, cardtest.TLV(0x30, cardtest.OID("2.5.29.21"), cardtest.TLV(0x04, cardtest.TLV(0x0a, []byte{1}))))
 	for name, der := range map[string][]byte{
 		"PEM":         pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: list(1)}),
@@ -185,11 +197,11 @@ func TestT108_UnfitLists(t *testing.T) {
 		})
 	}
 	t.Run("a partition of its own", func(t *testing.T) {
-		r := newRevocable(t, critical("2.5.29.28", cardtest.TLV(0x30, point)))
+		r := newRevocable(t, critical("2.5.29.28", cardtest.TLV(0x30, point())))
 		if err := r.files.Load(); err != nil {
 			t.Fatal(err)
 		}
-		accepted(t, r.Verifier, message(issue(extra("2.5.29.31", false, cardtest.TLV(0x30, cardtest.TLV(0x30, point))))))
+		accepted(t, r.Verifier, message(issue(extra("2.5.29.31", false, cardtest.TLV(0x30, cardtest.TLV(0x30, point()))))))
 	})
 }
 
