@@ -80,10 +80,9 @@ func (m *Member) cardState() string {
 }
 
 var cardWords = map[string]string{
-	"":        "",
-	"bound":   "bound 已綁定",
-	"unbound": "not bound yet 未綁定",
-	"foreign": "of another person 他人的卡",
+	"bound":   "card bound 卡片已綁定",
+	"unbound": "card not bound yet 卡片未綁定",
+	"foreign": "holds the card of 持他人的卡：",
 }
 
 // Print tells a person what there is to try.
@@ -95,17 +94,17 @@ func (p *Plan) Print(w io.Writer) error {
 	}
 	fmt.Fprintf(&out, "  %s/  電子認證平臺 the provider\n  %s/  讀卡元件 the card agent\n\n", p.Issuer, p.AgentURL)
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "  ACCOUNT\tPASSWORD\tCARD PIN\tCARD\tAGENCY\tNAME")
+	fmt.Fprintln(table, "  ACCOUNT\tPASSWORD\tCARD PIN\tAGENCY\tNAME, CARD")
 	for _, m := range p.Staff {
-		pin, state := "", m.cardState()
+		pin, about := "", m.Name
 		if m.Card != nil {
 			pin = m.Card.PIN
+			about += "，" + cardWords[m.cardState()]
 		}
-		words := cardWords[state]
-		if state == "foreign" {
-			words = "of " + m.Card.Holder + " 他人的卡"
+		if m.cardState() == "foreign" {
+			about += " " + m.Card.Holder
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", m.Single, m.Password, pin, words, m.Agency, m.Name)
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", m.Single, m.Password, pin, m.Agency, about)
 	}
 	if err := table.Flush(); err != nil {
 		return err
