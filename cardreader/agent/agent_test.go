@@ -91,19 +91,11 @@ func newRig(t *testing.T, c Config, env ...string) *rig {
 func newPatientRig(t *testing.T, c Config, l limits, env ...string) *rig {
 	t.Helper()
 	log := &lockedBuffer{}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	a := &Agent{
-		Config: c,
-		limits: l,
-		Log:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		ModuleCommand: func() *exec.Cmd {
-			cmd := exec.Command(self, ModuleArg)
-			cmd.Env = append(os.Environ(), env...)
-			return cmd
-		},
+		Config:        c,
+		limits:        l,
+		Log:           slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		ModuleCommand: moduleCommand(t, env...),
 	}
 	listeners, err := a.Listen()
 	if err != nil {
@@ -125,6 +117,20 @@ func newPatientRig(t *testing.T, c Config, l limits, env ...string) *rig {
 		}
 	})
 	return &rig{t: t, base: "http://localhost:" + port, log: log, env: env}
+}
+
+// moduleCommand runs this test program as a module process.
+func moduleCommand(t *testing.T, env ...string) func() *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() *exec.Cmd {
+		cmd := exec.Command(self, ModuleArg)
+		cmd.Env = append(os.Environ(), env...)
+		return cmd
+	}
 }
 
 // softRig is an agent with software cards.

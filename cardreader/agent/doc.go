@@ -27,6 +27,9 @@
 // system libraries: there, another user's program could open a window of its
 // own, but it still has no challenge of an allowed page and no PIN.
 //
+// It does not update itself: the agent is installed and updated by the
+// operating system's package service, which checks signatures and versions.
+//
 // It needs no TLS: loopback is trustworthy to browsers, so there is no key
 // that all installations would share and no root certificate to install.
 package agent

@@ -160,3 +160,23 @@ func TestT129_OtherModulesGoOn(t *testing.T) {
 		t.Errorf("sign: %d %q", status, a.Code)
 	}
 }
+
+func TestStopsInTheMiddleOfACall(t *testing.T) {
+	hsm := testenv.SoftHSM(t)
+	if err := hsm.Provision([]pkcs11.SoftCard{softCard(t, 0, "王大明")}); err != nil {
+		t.Fatal(err)
+	}
+	f := testenv.FaultyModule(t, hsm)
+	rs := &readers{find: func() []string { return []string{f.Module} }, command: moduleCommand(t, f.Env("hang-slots", "")...), limits: standardLimits}
+	done := make(chan State)
+	go func() { done <- rs.state(true) }()
+	for rs.all()[0].running.Load() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	start := time.Now()
+	rs.close()
+	<-done
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("took %v", took)
+	}
+}

@@ -95,6 +95,7 @@ func (h *handler) prepare(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	one.site, one.jws, one.challenge = s, post.Challenge, c
+	one.taken.Store(true)
 	h.log.Info("challenge taken", "site", s.Origin, "purpose", string(c.Purpose))
 	answer(w, http.StatusOK, prepared{
 		Origin: s.Origin, Name: s.Name, Purpose: c.Purpose, Client: c.ClientName,

@@ -3,8 +3,10 @@ package agent
 import (
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"taipeion.internal/idp/cardreader/pkcs11"
@@ -40,6 +42,9 @@ const kindCrashed pkcs11.Kind = "crashed"
 type module struct {
 	path    string
 	command func() *exec.Cmd
+
+	running atomic.Pointer[os.Process]
+	closed  atomic.Bool
 
 	mu      sync.Mutex
 	child   *child
@@ -84,7 +89,12 @@ func (m *module) sign(r moduleRequest, pin []byte, limit time.Duration) ([]byte,
 	return reply.Signature, err
 }
 
+// close ends the process at once, also in the middle of a call.
 func (m *module) close() {
+	m.closed.Store(true)
+	if p := m.running.Load(); p != nil {
+		_ = p.Kill() // it may have ended by itself
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stop()
@@ -109,6 +119,9 @@ func (m *module) call(r moduleRequest, secret []byte, limit time.Duration) (modu
 }
 
 func (m *module) start(deadline time.Time) error {
+	if m.closed.Load() {
+		return pkcs11.Fail(pkcs11.KindFailed, "agent is stopping")
+	}
 	cmd := m.command()
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -121,6 +134,7 @@ func (m *module) start(deadline time.Time) error {
 	if err := cmd.Start(); err != nil {
 		return pkcs11.Fail(pkcs11.KindNoComponent, "start module process")
 	}
+	m.running.Store(cmd.Process)
 	m.child = &child{cmd: cmd, in: in, out: out, started: time.Now()}
 	reply, err := m.exchange(moduleRequest{Op: opOpen, Module: m.path}, nil, deadline)
 	if err == nil {
@@ -176,5 +190,6 @@ func (m *module) stop() {
 	_ = m.child.in.Close()
 	_ = m.child.cmd.Process.Kill() // it may have ended by itself
 	_ = m.child.cmd.Wait()
+	m.running.Store(nil)
 	m.child = nil
 }

@@ -49,10 +49,12 @@ type readers struct {
 	command func() *exec.Cmd
 	limits  limits
 
-	mu      sync.Mutex
+	listMu  sync.Mutex
 	modules []*module
-	last    State
-	lastAt  time.Time
+
+	mu     sync.Mutex // held for a whole look
+	last   State
+	lastAt time.Time
 
 	triesMu sync.Mutex
 	tries   map[string]int // what wrong PINs told, for cards whose flags don't
@@ -65,10 +67,10 @@ func (r *readers) state(fresh bool) State {
 	if !fresh && time.Since(r.lastAt) < r.limits.look {
 		return r.last
 	}
-	r.addModules()
-	results := make([]slotsResult, len(r.modules))
+	modules := r.all()
+	results := make([]slotsResult, len(modules))
 	var wg sync.WaitGroup
-	for i, m := range r.modules {
+	for i, m := range modules {
 		wg.Go(func() {
 			res := slotsResult{module: m}
 			res.slots, res.busy, res.err = m.slots(r.limits.list)
@@ -85,14 +87,17 @@ func (r *readers) state(fresh bool) State {
 	return r.last
 }
 
-// addModules takes up what was installed since the last look.
-func (r *readers) addModules() {
+// all is every module, with those that were installed since the last look.
+func (r *readers) all() []*module {
+	r.listMu.Lock()
+	defer r.listMu.Unlock()
 	for _, path := range r.find() {
 		known := slices.ContainsFunc(r.modules, func(m *module) bool { return m.path == path })
 		if !known {
 			r.modules = append(r.modules, &module{path: path, command: r.command})
 		}
 	}
+	return slices.Clone(r.modules)
 }
 
 type slotsResult struct {
@@ -290,10 +295,9 @@ func (r *readers) learn(id string, err error) {
 	r.mu.Unlock()
 }
 
+// close ends all processes, also those in the middle of a call.
 func (r *readers) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, m := range r.modules {
+	for _, m := range r.all() {
 		m.close()
 	}
 }

@@ -1,15 +1,31 @@
 package agent
 
 import (
-	"bytes"
+	"crypto/x509"
 	"strings"
 	"testing"
 	"time"
 
-	"go.mozilla.org/pkcs7"
-
+	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/cardreader/cardtest"
 	"taipeion.internal/idp/cardreader/pkcs11"
 )
+
+type neverRevoked struct{}
+
+func (neverRevoked) Check(string, *x509.Certificate, time.Time, bool) error { return nil }
+
+// verifier is the server's side.
+func verifier(t *testing.T) *cardreader.Verifier {
+	t.Helper()
+	profile := cardreader.MOICAG3()
+	profile.Issuers = cardtest.KeyIDs()
+	anchors, err := cardreader.NewAnchors([]*x509.Certificate{cardtest.G2().Certificate, cardtest.G3().Certificate}, []cardreader.Profile{profile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cardreader.Verifier{Anchors: anchors, Revocation: neverRevoked{}, Now: time.Now}
+}
 
 func TestSignsForTheWindow(t *testing.T) {
 	r := softRig(t, "王大明", "歐陽上官令狐某某")
@@ -29,18 +45,12 @@ func TestSignsForTheWindow(t *testing.T) {
 	if status != 200 {
 		t.Fatalf("sign: %d %s\n%s", status, a.Code, r.log)
 	}
-	m, err := pkcs7.Parse(a.CMS)
+	holder, err := verifier(t).Verify(a.CMS, []byte(jws))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(m.Content, []byte(jws)) {
-		t.Error("the content is not the challenge")
-	}
-	if err := m.Verify(); err != nil {
-		t.Error(err)
-	}
-	if !strings.Contains(m.Certificates[0].Subject.String(), "王大明") {
-		t.Error("signed with the wrong card")
+	if holder.Name != "王大明" {
+		t.Errorf("signed with the card of %s", holder.Name)
 	}
 	if a, status = r.sign(window, p.State.Cards[0].ID, pin); status != 409 || a.Code != string(codeUsed) {
 		t.Errorf("a second signature of one window: %d %s", status, a.Code)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"taipeion.internal/idp/cardreader"
@@ -26,6 +27,8 @@ type windows struct {
 type window struct {
 	secret [sha256.Size]byte
 	opened time.Time
+
+	taken atomic.Bool // a challenge was taken: it goes last where there is no room
 
 	mu        sync.Mutex
 	site      site
@@ -50,7 +53,9 @@ func (w *windows) open(now time.Time) (secret string) {
 	return secret
 }
 
-// sweep forgets old windows, and the oldest if there are too many.
+// sweep forgets old windows, and the oldest if there are too many; one that
+// somebody works in only if all are such, so that a site can't end it by
+// opening many.
 func (w *windows) sweep(now time.Time) {
 	var oldest *window
 	for key, one := range w.all {
@@ -58,13 +63,20 @@ func (w *windows) sweep(now time.Time) {
 			delete(w.all, key)
 			continue
 		}
-		if oldest == nil || one.opened.Before(oldest.opened) {
+		if oldest == nil || one.before(oldest) {
 			oldest = one
 		}
 	}
 	if oldest != nil && len(w.all) >= maxWindows {
 		delete(w.all, oldest.secret)
 	}
+}
+
+func (one *window) before(other *window) bool {
+	if a, b := one.taken.Load(), other.taken.Load(); a != b {
+		return b
+	}
+	return one.opened.Before(other.opened)
 }
 
 func (w *windows) find(secret string, now time.Time) *window {

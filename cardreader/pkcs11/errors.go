@@ -76,27 +76,22 @@ func KindOf(err error) Kind {
 // Return values (PKCS #11 v2.40 section 2.1 and its header files), with the
 // two that HiCOS defines in the vendor range to tell the tries left.
 const (
-	rvOK                   = 0x000
-	rvFunctionFailed       = 0x006
-	rvAttributeSensitive   = 0x011
-	rvAttributeTypeInvalid = 0x012
-	rvDeviceError          = 0x030
-	rvDeviceRemoved        = 0x032
-	rvFunctionCanceled     = 0x050
-	rvMechanismInvalid     = 0x070
-	rvPINIncorrect         = 0x0a0
-	rvPINInvalid           = 0x0a1
-	rvPINLenRange          = 0x0a2
-	rvPINExpired           = 0x0a3
-	rvPINLocked            = 0x0a4
-	rvSessionHandleInvalid = 0x0b3
-	rvSessionClosed        = 0x0b0
-	rvTokenNotPresent      = 0x0e0
-	rvTokenNotRecognized   = 0x0e1
-	rvUserAlreadyLoggedIn  = 0x100
-	rvBufferTooSmall       = 0x150
-	rvHiCOSOneTryLeft      = 0x80000001
-	rvHiCOSTwoTriesLeft    = 0x80000002
+	rvOK                  = 0x000
+	rvFunctionFailed      = 0x006
+	rvDeviceRemoved       = 0x032
+	rvFunctionCanceled    = 0x050
+	rvMechanismInvalid    = 0x070
+	rvPINIncorrect        = 0x0a0
+	rvPINInvalid          = 0x0a1
+	rvPINLenRange         = 0x0a2
+	rvPINExpired          = 0x0a3
+	rvPINLocked           = 0x0a4
+	rvTokenNotPresent     = 0x0e0
+	rvTokenNotRecognized  = 0x0e1
+	rvUserAlreadyLoggedIn = 0x100
+	rvBufferTooSmall      = 0x150
+	rvHiCOSOneTryLeft     = 0x80000001
+	rvHiCOSTwoTriesLeft   = 0x80000002
 )
 
 // fromRV turns a return value into an Error. Context that the value alone
