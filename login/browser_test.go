@@ -78,6 +78,7 @@ type browser struct {
 	agent   string
 	header  http.Header
 	address netip.Addr
+	node    http.Handler // nil: the first one
 }
 
 func (w *world) browser() *browser {
@@ -139,7 +140,11 @@ func (b *browser) do(method, target, contentType, body string) answer {
 	}
 	r = r.WithContext(idp.WithOrigin(r.Context(), idp.Origin{RequestID: "0123456789abcdef", Address: b.address, City: true}))
 	rec := httptest.NewRecorder()
-	http.NewCrossOriginProtection().Handler(b.mux).ServeHTTP(rec, r)
+	var node http.Handler = b.mux
+	if b.node != nil {
+		node = b.node
+	}
+	http.NewCrossOriginProtection().Handler(node).ServeHTTP(rec, r)
 	res := rec.Result()
 	for _, c := range res.Cookies() {
 		if c.MaxAge < 0 {

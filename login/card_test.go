@@ -77,12 +77,14 @@ func TestT103_ChallengeIsUsedOnce(t *testing.T) {
 		b := w.browser()
 		flow := b.begin(documents)
 
-		// 32 answers at once: one of them logs in.
+		// 32 answers at once, to two nodes: one of them logs in.
+		nodes := []http.Handler{w.mux, w.secondNode()}
 		cms := card.sign(b.challenge(flow))
 		var in atomic.Int32
 		var wg sync.WaitGroup
-		for range 32 {
+		for i := range 32 {
 			c := w.browser()
+			c.node = nodes[i%2]
 			c.cookies["idp-flow"] = b.cookies["idp-flow"]
 			wg.Go(func() {
 				if c.sendCard(flow, cms); c.cookies["idp-session"] != "" {
@@ -94,7 +96,9 @@ func TestT103_ChallengeIsUsedOnce(t *testing.T) {
 		if in.Load() != 1 {
 			t.Errorf("one answer logged in %d times", in.Load())
 		}
-		w.wantReason(b.sendCard(flow, cms), idp.ReasonChallengeUsed) // again
+		b.node = nodes[1]
+		w.wantReason(b.sendCard(flow, cms), idp.ReasonChallengeUsed) // again, on the other node
+		b.node = nil
 
 		// After a failure it is used up too.
 		cms = card.sign(b.challenge(flow))

@@ -186,6 +186,10 @@ func TestT162_TwoPeopleInOneBrowser(t *testing.T) {
 		if who, _ := old.current(); who != "" {
 			t.Error("the first one's session goes on")
 		}
+		old.node = w.secondNode()
+		if v, ok := old.get("/login?flow=" + old.begin(documents)).view.(templates.Login); !ok {
+			t.Errorf("on the other node it does: %+v", v)
+		}
 		// The consent of one is not the other's.
 		if v, ok := b.get("/login?flow=" + waiting).view.(templates.Consent); !ok || v.Name != w.person["ab1002"].Name {
 			t.Errorf("%+v", v)

@@ -42,6 +42,7 @@ type world struct {
 	sessions *session.Manager
 	login    *login.Handler
 	mux      *recorder
+	options  store.Options
 	person   map[string]*idp.Person // by account
 	looks    *looks
 	revoked  map[string]bool // certificate fingerprints
@@ -146,6 +147,7 @@ func newWorldOn(t *testing.T, o store.Options) *world {
 		person: map[string]*idp.Person{}, revoked: map[string]bool{},
 	}
 	o.Now = w.clock
+	w.options = o
 	db, err := store.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +175,24 @@ func newWorldOn(t *testing.T, o store.Options) *world {
 	w.login.Mount(w.mux)
 	w.settle(hasher, names, key)
 	return w
+}
+
+// secondNode is another process on the same database.
+func (w *world) secondNode() http.Handler {
+	w.Helper()
+	o := w.options
+	o.NoMigrate = true
+	db, err := store.Open(w.Context(), o)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { db.Close() })
+	sessions, node := *w.sessions, *w.login
+	sessions.Store = db
+	node.Store, node.Sessions, node.Desk, node.Cards = db, &sessions, w.desk(db), db
+	mux := http.NewServeMux()
+	node.Mount(mux)
+	return mux
 }
 
 type lockedWriter struct {
