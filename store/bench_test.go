@@ -13,7 +13,7 @@ import (
 
 // benchEngines runs the benchmark on both engines with 1, 16 and 64 at once.
 func benchEngines(b *testing.B, run func(b *testing.B, s *Store, each func(func(i int64)))) {
-	for engine, fresh := range map[string]func(testing.TB) *database{"sqlite": freshSQLite, "postgres": freshPostgres} {
+	for engine, fresh := range map[string]func(testing.TB) *testDatabase{"sqlite": freshSQLite, "postgres": freshPostgres} {
 		for _, workers := range []int{1, 16, 64} {
 			b.Run(engine+"/"+strconv.Itoa(workers), func(b *testing.B) {
 				s := fresh(b).open(b)

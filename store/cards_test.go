@@ -13,7 +13,7 @@ import (
 )
 
 func TestChallenge_UsedOnceByItsBrowser(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		s := nodes[0]
 		want := &cardreader.Issued{Key: []byte("flow"), Browser: []byte("browser"), Purpose: "bind", Client: "documents", ClientName: "公文", PersonID: "p1",
@@ -118,7 +118,7 @@ func TestUnbindCard_EndsWhatItOpened(t *testing.T) {
 }
 
 func TestBindCard_RacedBindsOneToOne(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		people := 4
 		for i := range people {

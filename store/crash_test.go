@@ -60,7 +60,7 @@ func child(task string) error {
 	return nil
 }
 
-func (d *database) child(t *testing.T, task string) *exec.Cmd {
+func (d *testDatabase) child(t *testing.T, task string) *exec.Cmd {
 	t.Helper()
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), childTask+"="+task, childLite+"="+d.options.SQLite, childPg+"="+d.options.PostgreSQL)
@@ -69,7 +69,7 @@ func (d *database) child(t *testing.T, task string) *exec.Cmd {
 
 // A node that is killed after each failure forgets none of them.
 func TestT080_KilledNodesForgetNoFailure(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		d.open(t)
 		looks := 0
 		for range 7 {
@@ -93,7 +93,7 @@ func TestT080_KilledNodesForgetNoFailure(t *testing.T) {
 
 // What was answered is on disk, whenever the process is killed.
 func TestCreateGrant_KeptWhenKilled(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		addPerson(t, d.open(t), "p1")
 		command := d.child(t, "write")
 		out, err := command.StdoutPipe()

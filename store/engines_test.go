@@ -11,28 +11,28 @@ import (
 	"taipeion.internal/idp/internal/testenv"
 )
 
-// database is a fresh database, of which open gives any number of stores.
-type database struct {
+// testDatabase is a fresh database, of which open gives any number of stores.
+type testDatabase struct {
 	engine  string
 	options Options
 }
 
 // eachEngine runs the test on a fresh database of each engine.
-func eachEngine(t *testing.T, test func(t *testing.T, d *database)) {
+func eachEngine(t *testing.T, test func(t *testing.T, d *testDatabase)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, freshSQLite(t)) })
 	t.Run("postgres", func(t *testing.T) { test(t, freshPostgres(t)) })
 }
 
-func freshSQLite(t testing.TB) *database {
-	return &database{"sqlite", Options{SQLite: filepath.Join(t.TempDir(), "it's 100% #1?.db"), Now: clock}}
+func freshSQLite(t testing.TB) *testDatabase {
+	return &testDatabase{"sqlite", Options{SQLite: filepath.Join(t.TempDir(), "it's 100% #1?.db"), Now: clock}}
 }
 
-func freshPostgres(t testing.TB) *database {
-	return &database{"postgres", Options{PostgreSQL: testenv.Postgres(t), Now: clock}}
+func freshPostgres(t testing.TB) *testDatabase {
+	return &testDatabase{"postgres", Options{PostgreSQL: testenv.Postgres(t), Now: clock}}
 }
 
-func (d *database) open(t testing.TB) *Store {
+func (d *testDatabase) open(t testing.TB) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), d.options)
 	if err != nil {
@@ -50,7 +50,7 @@ func clock() time.Time { return noon }
 // storeTest runs the test on one store of each engine, with a person in it.
 func storeTest(t *testing.T, test func(t *testing.T, s *Store)) {
 	t.Helper()
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		s := d.open(t)
 		addPerson(t, s, "p1")
 		test(t, s)

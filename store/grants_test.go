@@ -213,7 +213,7 @@ func TestT026_ParallelRedemptionSucceedsOnce(t *testing.T) {
 	if testing.Short() {
 		codes = 10
 	}
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		addPerson(t, nodes[0], "p1")
 		grants := fill(t, nodes[0], codes)
@@ -245,7 +245,7 @@ func TestT026_ParallelRedemptionSucceedsOnce(t *testing.T) {
 }
 
 func TestRotate_RacedSucceedsOnce(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		addPerson(t, nodes[0], "p1")
 		g := fullGrant()

@@ -15,6 +15,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// versionTable is where goose notes which migrations were done.
+const versionTable = "schema_version"
+
 // migrateUp brings the schema to this program's version. It looks before it
 // locks, so that a start with nothing to do costs one look.
 func migrateUp(ctx context.Context, dialect goose.Dialect, db *sql.DB, locker lock.SessionLocker) error {
@@ -36,7 +39,7 @@ func newProvider(dialect goose.Dialect, db *sql.DB, locker lock.SessionLocker) (
 	if err != nil {
 		return nil, err
 	}
-	options := []goose.ProviderOption{goose.WithTableName("schema_version"), goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler))}
+	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler))}
 	if locker != nil {
 		options = append(options, goose.WithSessionLocker(locker))
 	}

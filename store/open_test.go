@@ -35,7 +35,7 @@ func TestOpen_NeedsExactlyOneDatabase(t *testing.T) {
 }
 
 func TestOpen_ManyNodesMigrateAtOnce(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		stores := together(8, func(i int) *Store {
 			s, err := Open(t.Context(), d.options)
 			if err != nil {
@@ -62,7 +62,7 @@ func TestOpen_ManyNodesMigrateAtOnce(t *testing.T) {
 }
 
 func TestOpen_WithoutMigrating(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		d.options.NoMigrate = true
 		s := d.open(t)
 		if err := s.Record(t.Context(), idp.Event{At: noon}); err == nil {
@@ -105,7 +105,7 @@ func TestSQLite_SyncsItsLog(t *testing.T) {
 // What another process changes is seen at once: an operator unlocks a name
 // while the server runs.
 func TestOpen_SeesAnotherProcess(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		server, command := d.open(t), d.open(t)
 		for i := range 5 {
 			reserve(t, server, try("a", "p", time.Duration(i)))
@@ -118,7 +118,7 @@ func TestOpen_SeesAnotherProcess(t *testing.T) {
 }
 
 func TestWrite_GivenUpBeforeItStarted(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		s := d.open(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -140,7 +140,7 @@ func TestWrite_GivenUpBeforeItStarted(t *testing.T) {
 
 // A write that fails is undone alone: its neighbours in the group are kept.
 func TestWrite_FailsAlone(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		s := d.open(t)
 		addPerson(t, s, "p1")
 		errs := together(200, func(i int) error {
@@ -169,7 +169,7 @@ func TestWrite_FailsAlone(t *testing.T) {
 
 // Whoever is waiting when the store is closed is either answered or told so.
 func TestClose_AnswersEverybody(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		s := d.open(t)
 		addPerson(t, s, "p1")
 		errs := together(128, func(i int) error {

@@ -98,7 +98,7 @@ func TestPutPerson_ConflictKeepsNothing(t *testing.T) {
 }
 
 func TestPutPerson_RacedForOneName(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		succeeded, failed := split(together(32, func(i int) error {
 			r := record(fmt.Sprint("p", i))

@@ -68,7 +68,7 @@ func TestCreateSession_EndsTheOneItReplaces(t *testing.T) {
 }
 
 func TestRenewSession_OnlyFromTheLiveToken(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		s := nodes[0]
 		addPerson(t, s, "p1")

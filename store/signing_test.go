@@ -16,7 +16,7 @@ func aKey(kid string, number int64, state keys.State) keys.Record {
 }
 
 func TestSigningKeys_RacedFirstStart(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		succeeded, failed := split(together(32, func(i int) error {
 			return nodes[i%2].Keys().AddSigningKey(t.Context(), aKey(fmt.Sprint("k", i), 1, keys.StateActive))
@@ -33,7 +33,7 @@ func TestSigningKeys_RacedFirstStart(t *testing.T) {
 }
 
 func TestSigningKeys_Rotate(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		k := nodes[0].Keys()
 		must(t, k.AddSigningKey(t.Context(), aKey("k1", 1, keys.StateActive)))

@@ -59,7 +59,7 @@ func TestStatements_AllPrepareOnBothEngines(t *testing.T) {
 	if len(all) < 60 {
 		t.Fatalf("found only %d statements", len(all))
 	}
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		s := d.open(t)
 		for name, text := range all {
 			var err error

@@ -153,7 +153,7 @@ func TestReserve_OneKeyForBoth(t *testing.T) {
 // 500 at once over two nodes: exactly five are looked at, and a right password
 // among them is not shown once another try has locked.
 func TestT072_ParallelTriesGetExactlyFiveLooks(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *database) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}
 		answers := together(500, func(i int) *directory.Reservation {
 			return reserve(t, nodes[i%2], try(fmt.Sprint(i%3), "p", time.Duration(i)*time.Microsecond))
