@@ -34,6 +34,7 @@ func inTime(t *testing.T, what string, f func()) {
 }
 
 func TestT129_FaultsWhileLooking(t *testing.T) {
+	t.Parallel()
 	for faults, want := range map[string]pkcs11.Kind{
 		"no-reader":          pkcs11.KindNoReader,
 		"no-card":            pkcs11.KindNoCard,
@@ -68,6 +69,7 @@ func TestT129_FaultsWhileLooking(t *testing.T) {
 }
 
 func TestT129_FaultsWhileSigning(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		faults, pin string
 		want        pkcs11.Kind // "" for a signature

@@ -33,6 +33,7 @@ func (r *rig) waitState(t *testing.T, window, what string, ok func(State) bool) 
 
 // The whole stack is real here but the card: reader daemon, driver, OpenSC.
 func TestT129_RealReader(t *testing.T) {
+	t.Parallel()
 	testenv.Need(t, "opensc-tool", "apt-get install opensc")
 	slot := testenv.Readers(t)
 	r := newPatientRig(t, config("opensc"), limits{look: 50 * time.Millisecond, list: standardLimits.list, sign: standardLimits.sign, keypad: time.Second})

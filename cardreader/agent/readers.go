@@ -276,7 +276,11 @@ func (r *readers) sign(o order) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pending.Assemble(signature), nil
+	cms, err := pending.Finish(signature)
+	if err != nil {
+		return nil, pkcs11.Fail(pkcs11.KindFailed, "signature")
+	}
+	return cms, nil
 }
 
 // learn keeps what the answer told about the tries left. That a card is

@@ -34,8 +34,17 @@ var (
 	pix         = []byte{0x00, 0x00, 0x10, 0x00, 0x01, 0x00}
 )
 
+// session is the card's state from power on or reset to the next.
+type session struct {
+	*Card
+	selected bool
+	verified bool   // the PIN was right
+	chained  []byte // of a command in parts
+	rest     []byte // of the last response, for GET RESPONSE
+}
+
 // answer works one command. pulled tells that the card goes away instead.
-func (c *Card) answer(command []byte) (response []byte, pulled bool) {
+func (c *session) answer(command []byte) (response []byte, pulled bool) {
 	c.mu.Lock()
 	faults := c.faults
 	c.mu.Unlock()
@@ -87,12 +96,12 @@ func status(data []byte, sw uint16) []byte {
 }
 
 // reply sends up to 256 bytes and keeps the rest for GET RESPONSE.
-func (c *Card) reply(data []byte) []byte {
+func (c *session) reply(data []byte) []byte {
 	c.rest = data
 	return c.more()
 }
 
-func (c *Card) more() []byte {
+func (c *session) more() []byte {
 	n := min(len(c.rest), 256)
 	part := c.rest[:n]
 	c.rest = c.rest[n:]
@@ -106,7 +115,7 @@ func (c *Card) more() []byte {
 	}
 }
 
-func (c *Card) doSelect(aid []byte) []byte {
+func (c *session) doSelect(aid []byte) []byte {
 	if !bytes.HasPrefix(aid, application) {
 		return status(nil, swNotFound)
 	}
@@ -115,7 +124,7 @@ func (c *Card) doSelect(aid []byte) []byte {
 }
 
 // verify is VERIFY of the card's PIN: without data it tells the tries left.
-func (c *Card) verify(reference byte, pin []byte) []byte {
+func (c *session) verify(reference byte, pin []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if reference != 0x80 {
@@ -148,7 +157,7 @@ func (c *Card) verify(reference byte, pin []byte) []byte {
 }
 
 // getData is GET DATA of a data object (part 1, table 3).
-func (c *Card) getData(tag []byte) []byte {
+func (c *session) getData(tag []byte) []byte {
 	switch {
 	case bytes.Equal(tag, []byte{0x5c, 0x03, 0x5f, 0xc1, 0x02}): // card holder unique identifier
 		return c.reply(tlv(0x53,
@@ -165,15 +174,14 @@ func (c *Card) getData(tag []byte) []byte {
 
 // authenticate is GENERAL AUTHENTICATE: the private key operation on a padded
 // block (part 2, section 3.2.4).
-func (c *Card) authenticate(key byte, data []byte, f Faults) []byte {
+func (c *session) authenticate(key byte, data []byte, f Faults) []byte {
 	c.mu.Lock()
 	c.signs++
-	verified := c.verified
 	c.mu.Unlock()
 	if key != 0x9a {
 		return status(nil, swNotFound)
 	}
-	if !verified {
+	if !c.verified {
 		return status(nil, swNoPIN)
 	}
 	block := find(find(data, 0x7c), 0x81)

@@ -31,12 +31,6 @@ type Card struct {
 	verifies int
 	signs    int
 
-	// Of the session with the reader.
-	selected bool
-	verified bool
-	chained  []byte
-	rest     []byte // of the last response, for GET RESPONSE
-
 	reader *reader
 }
 
@@ -73,13 +67,6 @@ func (c *Card) Signs() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.signs
-}
-
-// reset is what power on and reset do.
-func (c *Card) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.selected, c.verified, c.chained, c.rest = false, false, nil, nil
 }
 
 // guid makes the card's serial number out of its certificate.

@@ -34,7 +34,6 @@ func (c *Card) Insert(address string) error {
 }
 
 func (c *Card) insert(conn net.Conn) {
-	c.reset()
 	r := &reader{conn: conn, done: make(chan struct{})}
 	c.mu.Lock()
 	c.reader = r
@@ -61,6 +60,7 @@ func (c *Card) Pull() {
 func (r *reader) pull() { r.once.Do(func() { _ = r.conn.Close() }) }
 
 func (c *Card) serve(r *reader) {
+	s := &session{Card: c}
 	for {
 		message, err := readMessage(r.conn)
 		if err != nil {
@@ -72,10 +72,10 @@ func (c *Card) serve(r *reader) {
 		case len(message) == 1 && message[0] == getATR:
 			answer = atr
 		case len(message) == 1:
-			c.reset()
+			*s = session{Card: c}
 			continue
 		default:
-			answer, pulled = c.answer(message)
+			answer, pulled = s.answer(message)
 		}
 		if pulled {
 			return
