@@ -6,13 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // readers is how many connections read.
@@ -38,9 +40,11 @@ func openSQLite(ctx context.Context, path string, c *counters) (*liteEngine, err
 	}
 	writeDB.SetMaxOpenConns(1)
 	writeDB.SetMaxIdleConns(1)
-	if err := writeDB.PingContext(ctx); err != nil {
+	// Turning the log on fails at once, whatever the busy time-out, while
+	// another process does the same.
+	if err := persist(ctx, func() error { return writeDB.PingContext(ctx) }); err != nil {
 		writeDB.Close()
-		return nil, fmt.Errorf("open the database: %w", translate(err))
+		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	readDB, err := sql.Open("sqlite", liteAddress(path, append([]string{"query_only(1)"}, pragmas...)))
 	if err != nil {
@@ -187,15 +191,34 @@ func (e *liteEngine) migrate(ctx context.Context) error {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	for range 50 {
-		if err = migrateUp(ctx, "sqlite3", db, nil); err == nil {
-			return nil
+	return persist(ctx, func() error { return migrateUp(ctx, "sqlite3", db, nil) })
+}
+
+// persist tries for some seconds what another process may be in the midst of.
+func persist(ctx context.Context, try func() error) (err error) {
+	for range 100 {
+		if err = try(); err == nil || !passing(err) {
+			return translate(err)
 		}
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(20*time.Millisecond + rand.N(20*time.Millisecond)):
 		}
 	}
 	return translate(err)
+}
+
+// passing tells whether the error may be another process's work half seen: a
+// lock, or a table that is there already.
+func passing(err error) bool {
+	var lite *sqlite.Error
+	if !errors.As(err, &lite) {
+		return false
+	}
+	switch lite.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_SCHEMA:
+		return true
+	}
+	return false
 }
