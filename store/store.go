@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/keys"
@@ -33,6 +34,7 @@ type Options struct {
 	PostgreSQL string           // address: a URL or key=value pairs, "pool_max_conns" among them
 	NoMigrate  bool             // leave the schema as it is: Migrate is called by hand
 	Now        func() time.Time // for what has no time given: clients; time.Now if nil
+	OnEvent    func(idp.Event)  // told the kind and result of each event after it was kept, for figures
 }
 
 // Store is an open database. Its methods may be called from any goroutine.
@@ -40,12 +42,13 @@ type Store struct {
 	engine
 	counters counters
 	now      func() time.Time
+	onEvent  func(idp.Event)
 }
 
 // Open opens the database and, unless told not to, brings its schema up to
 // this program's version; several nodes may do so at once.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{now: o.Now}
+	s := &Store{now: o.Now, onEvent: o.OnEvent}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -64,14 +64,14 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 		return fmt.Errorf("log.level: %w", err)
 	}
 	h.logger = h.log.Logger(level)
-	if err := h.openKeeping(ctx, o); err != nil {
+	metrics := server.NewMetrics()
+	if err := h.openKeeping(ctx, o, metrics); err != nil {
 		return err
 	}
 	pages, verifier, err := h.prepare(ctx, o)
 	if err != nil {
 		return err
 	}
-	metrics := server.NewMetrics()
 	h.mounts = server.NewMounts(metrics)
 	h.mountAll(o, pages, verifier)
 	h.countStore(metrics)
@@ -79,7 +79,7 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 }
 
 // openKeeping opens the master key and the store.
-func (h *house) openKeeping(ctx context.Context, o assembleOptions) (err error) {
+func (h *house) openKeeping(ctx context.Context, o assembleOptions, metrics *server.Metrics) (err error) {
 	if h.sealer, err = keys.OpenMaster(h.config.Path(h.config.MasterKeyFile), true); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (h *house) openKeeping(ctx context.Context, o assembleOptions) (err error) 
 	if err != nil {
 		return err
 	}
-	options.Now = o.Now
+	options.Now, options.OnEvent = o.Now, metrics.CountEvent
 	h.store, err = store.Open(ctx, options)
 	return err
 }
