@@ -124,7 +124,9 @@
     tell({ type: "taipeion-agent-status", component: now.component, reader: now.reader, card: now.card, code: now.code || "" });
     if (JSON.stringify(state) === before) return;
     if (!state.cards.some((c) => c.id === chosen)) {
-      chosen = state.cards.length ? state.cards[0].id : "";
+      // With several cards the person chooses: a PIN tried on somebody else's
+      // card would cost that one a try.
+      chosen = state.cards.length === 1 ? state.cards[0].id : "";
       el("pin").value = "";
       el("agree").checked = false;
     }
@@ -162,8 +164,8 @@
   function draw() {
     const card = current();
     el("cards").hidden = !state.cards.length;
-    el("missing").hidden = !!card;
-    el("missing").textContent = card ? "" : word(state.code || "no_card");
+    el("missing").hidden = state.cards.length > 0;
+    el("missing").textContent = state.cards.length ? "" : word(state.code || "no_card");
     blocked = !!card && card.tries === 0;
     const last = !!card && card.tries === 1;
     el("entry").hidden = !card || blocked;
