@@ -87,16 +87,36 @@ func (g *generator) doc(owner reflect.Type, f reflect.StructField) string {
 	return doc
 }
 
-const profileExample = `#  - name: test issuer
-#    issuers: [fa9b3467090a9822f762488b8226a645c5c322a4]
-#    policies: [2.16.886.101.0.3.3]
-#    ext_key_usages: []
-#    algorithms: []
-#    subject_type_oid: 2.16.886.1.100.2.1
-#    subject_type: 2.16.886.1.100.3.1.1
-#    id_tail_oid: 2.16.886.1.100.2.51
-#    without_crl: false
-`
+// profileSamples are what an issuer's profile may say.
+var profileSamples = map[string]string{
+	"name": "another issuer", "issuers": "[fa9b3467090a9822f762488b8226a645c5c322a4]", "policies": "[2.16.886.101.0.3.3]",
+	"key_usages": "[digitalSignature]", "ext_key_usages": "[1.3.6.1.5.5.7.3.2]", "algorithms": "[]",
+	"subject_type_oid": "2.16.886.1.100.2.1", "subject_type": "2.16.886.1.100.3.1.1", "id_tail_oid": "2.16.886.1.100.2.51",
+	"without_crl": "false",
+}
+
+// profile writes one as a comment.
+func (g *generator) profile(out *bytes.Buffer, indent string) {
+	fmt.Fprintf(out, "%s#profiles:\n", indent)
+	typ := reflect.TypeFor[cardreader.Profile]()
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		key, lead := f.Tag.Get("yaml"), "    "
+		if i == 0 {
+			lead = "  - "
+		}
+		if profileSamples[key] == "" {
+			g.missing = append(g.missing, "profileSamples "+key)
+		}
+		doc := g.doc(typ, f)
+		if i == 0 || doc != g.doc(typ, typ.Field(i-1)) { // else it was said for both
+			for line := range strings.SplitSeq(doc, "\n") {
+				fmt.Fprintf(out, "%s#    # %s\n", indent, line)
+			}
+		}
+		fmt.Fprintf(out, "%s#%s%s: %s\n", indent, lead, key, profileSamples[key])
+	}
+}
 
 // example writes every key with its comment: at its default, or, where there
 // is none, as a comment with a value to follow.
@@ -124,7 +144,7 @@ func (g *generator) section(out *bytes.Buffer, v reflect.Value, indent string) {
 		sample := f.Tag.Get("example")
 		switch value := v.Field(i); {
 		case key == "profiles":
-			fmt.Fprintf(out, "%s#profiles:\n%s", indent, indentLines(profileExample, indent))
+			g.profile(out, indent)
 		case key == "contacts":
 			fmt.Fprintf(out, "%scontacts:\n", indent)
 			for _, c := range value.Interface().([]Contact) {
@@ -141,14 +161,6 @@ func (g *generator) section(out *bytes.Buffer, v reflect.Value, indent string) {
 			fmt.Fprintf(out, "%s%s: %s\n", indent, key, scalar(value))
 		}
 	}
-}
-
-func indentLines(text, indent string) string {
-	var out strings.Builder
-	for line := range strings.Lines(text) {
-		out.WriteString(indent + line)
-	}
-	return out.String()
 }
 
 func quote(s string) string {
