@@ -256,10 +256,26 @@ func (b *tab) picture(name string) {
 	_ = os.WriteFile(filepath.Join(dir, name), png, 0o644)
 }
 
+// leave does something that leads to another page, and waits for that page.
+func (b *tab) leave(by func()) {
+	b.t.Helper()
+	eval[bool](b, "window.staying = true")
+	by()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+		gone, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`!window.staying && document.readyState === "complete"`))
+		cancel()
+		if err == nil && gone {
+			return
+		}
+	}
+	b.t.Fatalf("the browser stays at %s\n%.2000s", b.where(), b.source())
+}
+
 // loginByPassword fills in the login page that the tab is at.
 func (b *tab) loginByPassword(m member) {
 	b.t.Helper()
 	b.fill("#account", m.Account)
 	b.fill("#password", m.Password)
-	b.click(`form[action="/login/password"] button.main`)
+	b.leave(func() { b.click(`form[action="/login/password"] button.main`) })
 }
