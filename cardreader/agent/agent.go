@@ -39,7 +39,7 @@ func (a *Agent) Listen() ([]net.Listener, error) {
 	}
 	var all []net.Listener
 	for i, host := range hosts {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+		l, err := (&net.ListenConfig{Control: exclusive}).Listen(context.Background(), "tcp", net.JoinHostPort(host, port))
 		if err != nil {
 			if i > 0 && !hasLoopback(host) {
 				continue // a computer without IPv6
@@ -133,6 +133,9 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 func (a *Agent) handler(port string) (*handler, error) {
+	if err := a.Config.Check(); err != nil {
+		return nil, err
+	}
 	sites, err := a.Config.sites()
 	if err != nil {
 		return nil, err

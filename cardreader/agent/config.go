@@ -8,7 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
+
+	"taipeion.internal/idp/cardreader/pkcs11"
 )
 
 // DefaultListen is where the login page looks for the agent.
@@ -47,8 +51,23 @@ func (c Config) Check() error {
 	if _, _, err := c.addresses(); err != nil {
 		return err
 	}
+	if err := c.checkModules(); err != nil {
+		return err
+	}
 	_, err := c.sites()
 	return err
+}
+
+// checkModules refuses relative paths: the system would look for such a file
+// in folders that others may write to.
+func (c Config) checkModules() error {
+	for i, m := range c.Modules {
+		known := slices.ContainsFunc(pkcs11.KnownModules(), func(k pkcs11.Known) bool { return k.Name == m })
+		if !known && !filepath.IsAbs(m) {
+			return fmt.Errorf("agent: modules[%d]: %q is neither an absolute path nor one of hicos, opensc, softhsm2", i, m)
+		}
+	}
+	return nil
 }
 
 func (c Config) sites() (map[string]site, error) {

@@ -163,6 +163,14 @@ func TestT125_ConfigurationIsChecked(t *testing.T) {
 	if err := (Config{}).Check(); err == nil {
 		t.Error("no server was accepted")
 	}
+	for _, m := range []string{"module.so", "./module.so", "", "../x.so"} {
+		if err := config(m).Check(); err == nil {
+			t.Errorf("module %q was accepted", m)
+		}
+	}
+	if err := config("hicos", "/usr/lib/x.so").Check(); err != nil {
+		t.Error(err)
+	}
 	twice := config()
 	twice.Servers[1] = twice.Servers[0]
 	if err := twice.Check(); err == nil {

@@ -48,7 +48,8 @@ type module struct {
 
 	mu      sync.Mutex
 	child   *child
-	failed  error     // of the last start
+	failed  error     // of the last call
+	fails   int       // in a row
 	retryAt time.Time // no new start before
 }
 
@@ -89,6 +90,14 @@ func (m *module) sign(r moduleRequest, pin []byte, limit time.Duration) ([]byte,
 	return reply.Signature, err
 }
 
+// pause puts off the next start, longer each time: a module that always hangs
+// must not hold up the others at every look.
+func (m *module) pause(err error) error {
+	m.failed, m.retryAt = err, time.Now().Add(restartPause<<min(m.fails, 2))
+	m.fails++
+	return err
+}
+
 // close ends the process at once, also in the middle of a call.
 func (m *module) close() {
 	m.closed.Store(true)
@@ -106,15 +115,14 @@ func (m *module) call(r moduleRequest, secret []byte, limit time.Duration) (modu
 	deadline := time.Now().Add(limit)
 	if m.child == nil {
 		if err := m.start(deadline); err != nil {
-			m.failed, m.retryAt = err, time.Now().Add(restartPause)
-			return moduleReply{}, err
+			return moduleReply{}, m.pause(err)
 		}
 	}
 	reply, err := m.exchange(r, secret, deadline)
 	if err != nil {
-		m.failed, m.retryAt = err, time.Now().Add(restartPause)
-		return moduleReply{}, err
+		return moduleReply{}, m.pause(err)
 	}
+	m.fails = 0
 	return reply, reply.Failure.err()
 }
 
