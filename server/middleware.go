@@ -145,7 +145,6 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.next.ServeHTTP(answer, r)
 	if answer.notFound {
-		answer.notFound, answer.intercept = false, false
 		f.fail(answer, r, http.StatusNotFound)
 	}
 }
@@ -189,11 +188,11 @@ func (f *front) panicked(w *response, r *http.Request, id string, v any) {
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // half an answer is out: cut the connection
 	}
-	w.intercept, w.notFound = false, false
 	f.fail(w, r, http.StatusInternalServerError)
 }
 
 func (f *front) fail(w *response, r *http.Request, status int) {
+	w.intercept, w.notFound = false, false // this answer is ours and goes out
 	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", "GET, HEAD, POST, OPTIONS")
 	}

@@ -307,6 +307,14 @@ func TestErrorPageReplacesTheRoutersOwn(t *testing.T) {
 	if w := h.do(r); w.Code != 404 || w.Body.String() != "our page" {
 		t.Errorf("browser: %d %q", w.Code, w.Body)
 	}
+	r = httptest.NewRequest(http.MethodGet, base+"/.git/config", nil)
+	r.Header.Set("Accept", "text/html")
+	if w := h.do(r); w.Code != 404 || w.Body.String() != "our page" {
+		t.Errorf("a path of two readings: %d %q", w.Code, w.Body)
+	}
+	if w := h.get(base + "/.git/config"); w.Code != 404 {
+		t.Errorf("a path of two readings, to a program: %d", w.Code)
+	}
 	if w := h.get(base + "/none"); w.Code != 404 || strings.Contains(w.Body.String(), "our page") {
 		t.Errorf("program: %d %q", w.Code, w.Body)
 	}
