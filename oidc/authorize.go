@@ -47,7 +47,7 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, form url.Values
 	if r.Method == http.MethodPost && current == nil && p.Sessions.Browser(r) == nil {
 		// A POST from another site comes without our cookies (SameSite=Lax): the
 		// request is kept and asked again by GET, which brings them.
-		p.park(w, r, q)
+		p.park(w, r, PathAuthorize, form)
 		return
 	}
 	decision, err := p.decide(r, q, current, nil)
@@ -99,20 +99,6 @@ func (p *Provider) sendToLogin(w http.ResponseWriter, r *http.Request, q *reques
 	seeOther(w, "/login?flow="+handle)
 }
 
-// park saves a request that came by POST, bound to no browser yet: like an
-// address, whoever opens it begins anew with it.
-func (p *Provider) park(w http.ResponseWriter, r *http.Request, q *request) {
-	handle, hash := session.NewHandle()
-	flow := p.newFlow(q, hash)
-	flow.Browser = []byte{}
-	flow.EndsAt = flow.CreatedAt.Add(parkedFor)
-	if err := p.Requests.CreateFlow(r.Context(), flow); err != nil {
-		p.answerError(w, r, q, fmt.Errorf("save the request: %w", err))
-		return
-	}
-	seeOther(w, PathAuthorize+"?flow="+handle)
-}
-
 func (p *Provider) newFlow(q *request, hash []byte) *idp.Flow {
 	now := p.now()
 	return &idp.Flow{
@@ -140,6 +126,7 @@ func (p *Provider) page(w http.ResponseWriter, r *http.Request, err error) {
 	p.logFault(r.Context(), f)
 	view := templates.Error{Status: f.status, Code: f.code, Hint: f.description}
 	view.Reference = idp.OriginFrom(r.Context()).RequestID
+	view.Locales = r.URL.Query().Get("ui_locales")
 	var e *refusal
 	switch {
 	case errors.As(err, &e):

@@ -193,21 +193,50 @@ func TestCrossSitePost(t *testing.T) {
 		b := w.browser()
 		w.codeIn(b, "app")
 		logins := w.logins
-		// Another site's form: the browser sends no Lax cookie with the POST.
-		bare := w.browser()
-		a := bare.post(w.server.URL+oidc.PathAuthorize, w.request("app", "login_hint", "ab1234"))
+		a := b.crossSite(w.server.URL+oidc.PathAuthorize, w.request("app", "login_hint", "ab1234"))
 		u := a.location()
 		if a.status != 303 || u == nil || strings.Contains(u.String(), "ab1234") {
 			t.Fatalf("%d %v", a.status, u)
 		}
+		if got := w.browser().get(u.String()); got.status != 400 || got.location() != nil {
+			t.Errorf("a posted request in another browser: %d %v", got.status, got.location())
+		}
 		if got := b.follow(b.get(u.String())); got.sent().Get("code") == "" || w.logins != logins {
 			t.Errorf("single sign-on after a cross-site POST: %v, %d logins", got.location(), w.logins-logins)
+		}
+		if got := b.get(w.server.URL + oidc.PathLogout + "?" + u.RawQuery); got.status != 400 {
+			t.Errorf("a posted request at the logout: %d", got.status)
 		}
 		w.pass(3 * time.Minute)
 		if got := b.get(u.String()); got.status != 400 {
 			t.Errorf("a request that waited too long: %d", got.status)
 		}
 	})
+}
+
+// crossSite posts as a browser does from another site: no Lax cookie goes out,
+// and those of the answer are kept.
+func (b *browser) crossSite(address string, form url.Values) *reply {
+	b.t.Helper()
+	bare := &browser{b.t, b.base, &http.Client{CheckRedirect: b.http.CheckRedirect}}
+	a := bare.post(address, form)
+	b.http.Jar.SetCookies(a.at, (&http.Response{Header: a.header}).Cookies())
+	return a
+}
+
+func TestHeadHasNoEffect(t *testing.T) {
+	w := newWorld(t)
+	b, got := w.in("app")
+	before := w.store.Stats().Writes
+	for _, address := range []string{oidc.PathAuthorize + "?" + w.request("app").Encode(), oidc.PathLogout + "?id_token_hint=" + str(got["id_token"])} {
+		req, _ := http.NewRequest(http.MethodHead, w.server.URL+address, nil)
+		if a := b.do(req); a.status != 405 {
+			t.Errorf("%d", a.status)
+		}
+	}
+	if w.store.Stats().Writes != before || !w.loggedIn(b) {
+		t.Error("HEAD had an effect")
+	}
 }
 
 func TestFlowExpires(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	idp "taipeion.internal/idp"
 )
 
 const (
@@ -29,8 +27,7 @@ type grantCache struct {
 }
 
 type cachedGrant struct {
-	grant  *Grant
-	person *idp.Person
+	loaded *loaded
 	until  time.Time
 }
 
@@ -38,10 +35,11 @@ func newGrantCache(source Grants, age time.Duration, now func() time.Time) *gran
 	return &grantCache{source: source, age: age, now: now}
 }
 
-// byAccess is Grants.GrantByAccess. Callers change neither grant nor person.
-func (c *grantCache) byAccess(ctx context.Context, hash []byte) (*Grant, *idp.Person, error) {
+// byAccess is Grants.GrantByAccess.
+func (c *grantCache) byAccess(ctx context.Context, hash []byte) (*loaded, error) {
 	if c.age <= 0 || len(hash) != 32 {
-		return c.source.GrantByAccess(ctx, hash)
+		l, _, err := c.read(ctx, hash)
+		return l, err
 	}
 	key, now := [32]byte(hash), c.now()
 	c.mu.RLock()
@@ -49,23 +47,32 @@ func (c *grantCache) byAccess(ctx context.Context, hash []byte) (*Grant, *idp.Pe
 	before := c.forgets
 	c.mu.RUnlock()
 	if ok && now.Before(known.until) {
-		return known.grant, known.person, nil
+		return known.loaded, nil
 	}
-	g, person, err := c.source.GrantByAccess(ctx, hash)
-	if err != nil || !alive(g, person, now) || len(g.ID) != grantIDSize {
-		return g, person, err // only what is live is kept
+	l, id, err := c.read(ctx, hash)
+	if err != nil || !alive(l.grant, l.person, now) {
+		return l, err // only what is live is kept
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forgets != before {
-		return g, person, nil
+		return l, nil
 	}
 	if c.byHash == nil || len(c.byHash) >= maxCachedGrants {
 		c.byHash, c.byID = map[[32]byte]cachedGrant{}, map[[grantIDSize]byte][32]byte{}
 	}
-	c.byHash[key] = cachedGrant{g, person, now.Add(c.age)}
-	c.byID[[grantIDSize]byte(g.ID)] = key
-	return g, person, nil
+	c.byHash[key], c.byID[id] = cachedGrant{l, now.Add(c.age)}, key
+	return l, nil
+}
+
+func (c *grantCache) read(ctx context.Context, hash []byte) (l *loaded, id [grantIDSize]byte, err error) {
+	g, person, err := c.source.GrantByAccess(ctx, hash)
+	if err != nil {
+		return nil, id, err
+	}
+	copy(id[:], g.ID)
+	l, err = load(g, person)
+	return l, id, err
 }
 
 // forget drops what is known of a grant.

@@ -19,7 +19,7 @@ const (
 // After a refresh it has no nonce (section 12.2).
 func (p *Provider) idToken(c *client, w *work, accessToken, nonce string) (string, error) {
 	claims := map[string]any{
-		"iss": p.Issuer, "sub": w.person.Subject, "aud": c.ID, "azp": c.ID,
+		"iss": p.Issuer, "sub": w.person.Subject, "aud": c.ID,
 		"iat": w.now.Unix(), "exp": w.now.Add(p.life.ID).Unix(),
 		"auth_time": w.details.AuthTime, "acr": w.details.ACR, "sid": w.grant.SessionID,
 		"at_hash": tokenHash(c.algorithm(), accessToken),

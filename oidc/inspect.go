@@ -58,19 +58,17 @@ func (h *inspector) find(ctx context.Context, w *work, token string) (fosite.Tok
 			return "", errInactive
 		}
 	}
-	g, person, err := h.p.grants.byAccess(ctx, hashOf(opaque))
+	l, err := h.p.grants.byAccess(ctx, hashOf(opaque))
 	if errors.Is(err, idp.ErrNotFound) {
 		return "", errInactive
 	}
 	if err != nil {
 		return "", fmt.Errorf("look up access token: %w", err)
 	}
-	if !w.now.Before(g.AccessEndsAt) {
+	if !w.now.Before(l.grant.AccessEndsAt) {
 		return "", errInactive
 	}
-	if err := w.take(g, person); err != nil {
-		return "", err
-	}
+	w.use(l)
 	w.scopes = scopesOf(opaque, w.scopes)
 	return fosite.AccessToken, nil
 }

@@ -46,7 +46,7 @@ func (p *Provider) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case current == nil && r.Method == http.MethodPost && p.Sessions.Browser(r) == nil:
-		p.parkLogout(w, r, q) // from another site: without our cookies
+		p.park(w, r, PathLogout, q.form) // from another site: without our cookies
 	case current == nil:
 		p.afterLogout(w, r, q, nil, q.hint != nil)
 	case q.names(current) || confirmed(r, form):
@@ -178,22 +178,7 @@ func (p *Provider) clientName(r *http.Request, c *client) string {
 	return c.Name
 }
 
-// parkLogout keeps a request that came by POST for the GET that brings our
-// cookies.
-func (p *Provider) parkLogout(w http.ResponseWriter, r *http.Request, q *logoutRequest) {
-	handle, hash := session.NewHandle()
-	now := p.now()
-	flow := &idp.Flow{
-		Handle: hash, Browser: []byte{}, Request: q.form.Encode(), ReturnTo: PathLogout,
-		CreatedAt: now, EndsAt: now.Add(parkedFor),
-	}
-	if err := p.Requests.CreateFlow(r.Context(), flow); err != nil {
-		p.page(w, r, fmt.Errorf("save the request: %w", err))
-		return
-	}
-	seeOther(w, PathLogout+"?flow="+handle)
-}
-
+// parkedLogout takes up a request that was posted.
 func (p *Provider) parkedLogout(r *http.Request, handle string) (url.Values, error) {
 	flow, err := p.Requests.Flow(r.Context(), session.HandleHash(handle))
 	if errors.Is(err, idp.ErrNotFound) {
@@ -202,8 +187,8 @@ func (p *Provider) parkedLogout(r *http.Request, handle string) (url.Values, err
 	if err != nil {
 		return nil, fmt.Errorf("look up the saved request: %w", err)
 	}
-	form, err := url.ParseQuery(flow.Request)
-	if err != nil || flow.ReturnTo != PathLogout || len(flow.Browser) != 0 || !p.now().Before(flow.EndsAt) {
+	form, err := p.parked(r, flow, PathLogout)
+	if err != nil {
 		return nil, errLogout
 	}
 	return form, nil

@@ -157,7 +157,7 @@ func TestLogout_CrossSitePost(t *testing.T) {
 	w := newWorld(t)
 	b, got := w.in("app")
 	form := url.Values{"id_token_hint": {str(got["id_token"])}, "post_logout_redirect_uri": {"https://rp.test/bye"}, "state": {"s"}}
-	a := w.browser().post(w.server.URL+oidc.PathLogout, form) // the browser sends no Lax cookie
+	a := b.crossSite(w.server.URL+oidc.PathLogout, form)
 	u := a.location()
 	if a.status != 303 || u == nil || u.Path != oidc.PathLogout || strings.Contains(u.String(), str(got["id_token"])) {
 		t.Fatalf("%d %v", a.status, u)

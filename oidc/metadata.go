@@ -52,7 +52,7 @@ type metadata struct {
 func (p *Provider) metadataJSON() []byte {
 	confidential := []string{idp.AuthSecretBasic, idp.AuthSecretPost, idp.AuthPrivateKeyJWT}
 	all := append(confidential[:3:3], idp.AuthNone)
-	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid"}
+	claims := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
 	for _, sc := range scopeClaims {
 		claims = append(claims, sc.claims...)
 	}

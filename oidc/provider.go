@@ -128,9 +128,17 @@ func (p *Provider) Mount(mux idp.Mux) {
 	route("GET "+PathJWKS, p.cors(p.serveJWKS))
 	route("GET "+PathDiscovery, p.cors(p.serveMetadata))
 	route("GET "+PathMetadata, p.cors(p.serveMetadata))
+	for _, path := range []string{PathAuthorize, PathLogout} {
+		route("HEAD "+path, notAllowed) // a GET's effects without its answer
+	}
 	for _, path := range []string{PathToken, PathUserinfo, PathJWKS, PathDiscovery, PathMetadata} {
 		route("OPTIONS "+path, p.preflight)
 	}
+}
+
+func notAllowed(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", "GET, POST")
+	w.WriteHeader(http.StatusMethodNotAllowed)
 }
 
 func (p *Provider) init() {

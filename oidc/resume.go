@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/session"
 )
-
-// parkedFor is how long a request that came by POST waits for its GET.
-const parkedFor = 2 * time.Minute
 
 // resume goes on with a saved request, after the login or after a POST.
 func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string) {
@@ -28,17 +24,13 @@ func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string)
 		p.page(w, r, fmt.Errorf("look up the saved request: %w", err))
 		return
 	}
+	if flow.ReturnTo != "" {
+		p.resumeParked(w, r, flow)
+		return
+	}
 	form, err := url.ParseQuery(flow.Request)
 	if err != nil || flow.Ask.ClientID == "" || !p.now().Before(flow.EndsAt) {
 		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
-		return
-	}
-	if flow.ReturnTo != "" {
-		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
-		return
-	}
-	if len(flow.Browser) == 0 {
-		p.begin(w, r, form)
 		return
 	}
 	browser := p.Sessions.Browser(r)
@@ -47,6 +39,16 @@ func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string)
 		return
 	}
 	p.continueFlow(w, r, flow, form, handle)
+}
+
+// resumeParked begins with a request that was posted.
+func (p *Provider) resumeParked(w http.ResponseWriter, r *http.Request, flow *idp.Flow) {
+	form, err := p.parked(r, flow, PathAuthorize)
+	if err != nil {
+		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
+		return
+	}
+	p.begin(w, r, form)
 }
 
 // refuseForeign answers a flow that another browser began: whoever sent its

@@ -60,16 +60,36 @@ func (d *details) encode() ([]byte, error) {
 	return text, nil
 }
 
+// loaded is a grant as read, with its details decoded. Nobody changes it.
+type loaded struct {
+	grant   *Grant
+	person  *idp.Person
+	details details
+	scopes  []string
+}
+
+func load(g *Grant, person *idp.Person) (*loaded, error) {
+	l := &loaded{grant: g, person: person, scopes: words(g.Scopes)}
+	if len(g.Request) > 0 {
+		if err := json.Unmarshal(g.Request, &l.details); err != nil {
+			return nil, fmt.Errorf("decode grant: %w", err)
+		}
+	}
+	return l, nil
+}
+
+// use makes l the grant at hand.
+func (w *work) use(l *loaded) {
+	w.grant, w.person, w.details, w.scopes = l.grant, l.person, l.details, l.scopes
+}
+
 // take makes g the grant at hand.
 func (w *work) take(g *Grant, person *idp.Person) error {
-	w.grant, w.person = g, person
-	w.scopes = words(g.Scopes)
-	if len(g.Request) == 0 {
-		return nil
+	l, err := load(g, person)
+	if err != nil {
+		return err
 	}
-	if err := json.Unmarshal(g.Request, &w.details); err != nil {
-		return fmt.Errorf("decode grant: %w", err)
-	}
+	w.use(l)
 	return nil
 }
 
