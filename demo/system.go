@@ -32,6 +32,7 @@ type System struct {
 	Logger *slog.Logger // nil: silent
 	Client *http.Client // towards the provider; nil: one with a time-out
 
+	listener net.Listener
 	mu       sync.Mutex
 	provider *provider
 	pending  *expiring[pending]
@@ -143,15 +144,27 @@ func (s *System) harden(next http.Handler) http.Handler {
 	})
 }
 
+// Open takes the system's port, so that whoever is told its address finds it
+// there. Serve opens it by itself where that was not done.
+func (s *System) Open() error {
+	listener, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Kind.ID, err)
+	}
+	s.listener = listener
+	return nil
+}
+
 // Serve answers until the context ends.
 func (s *System) Serve(ctx context.Context) error {
 	handler, err := s.Handler()
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", s.Listen)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.Kind.ID, err)
+	if s.listener == nil {
+		if err := s.Open(); err != nil {
+			return err
+		}
 	}
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
@@ -163,7 +176,7 @@ func (s *System) Serve(ctx context.Context) error {
 		_ = server.Shutdown(drain)
 	})
 	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("%s: %w", s.Kind.ID, err)
 	}
 	return nil

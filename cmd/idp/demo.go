@@ -97,6 +97,9 @@ func (c *cli) runDemo(cmd *cobra.Command, h *house, plan *demo.Plan) error {
 	parts := []func(context.Context) error{h.run}
 	for _, system := range plan.Systems {
 		system.Logger = h.logger
+		if err := system.Open(); err != nil {
+			return err
+		}
 		parts = append(parts, system.Serve)
 	}
 	component, err := demoAgent(plan, h.logger)

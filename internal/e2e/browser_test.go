@@ -50,7 +50,7 @@ func startChromium(t *testing.T, extra map[string]any) (context.Context, func(),
 		options = append(options, chromedp.Flag(name, value))
 	}
 	allocated, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stopBrowser := chromedp.NewContext(allocated)
+	ctx, stopBrowser := chromedp.NewContext(allocated, chromedp.WithErrorf(func(string, ...any) {}))
 	stop := func() {
 		stopBrowser()
 		stopAllocator()
