@@ -9,17 +9,13 @@
   if (!form || !start) { return; }
   var agent = form.dataset.agent;
   var note = document.getElementById('card-message');
-  var checkOnly = form.hasAttribute('data-check-only'); // only looks at the environment
   var HEARD = 4000; // without a word until then, no program is there
   var run = null;   // the attempt under way
 
-  // The program's codes, in the words of the page where it has none of its own.
-  var alike = { no_agent: 'no_component', blocked: 'pin_blocked', wrong_pin: 'pin_wrong', crashed: 'hung' };
-  function words(code) { return form.getAttribute('data-msg-' + code.replace(/_/g, '-')); }
   function say(code) {
     if (!note) { return; }
     if (!/^[a-z_]{1,20}$/.test(code)) { code = 'failed'; }
-    var text = words(code) || (alike[code] && words(alike[code])) || words('failed') || '';
+    var text = form.getAttribute('data-msg-' + code) || form.getAttribute('data-msg-failed') || '';
     if (note.textContent !== text) { note.textContent = text; }
     note.dataset.code = code;
   }
@@ -71,11 +67,10 @@
       clearTimeout(mine.timer);
       mark('component', 'ok');
       say('waiting');
-      mine.challenge = checkOnly ? Promise.resolve(null) : challenge();
+      mine.challenge = challenge();
     }
     mine.challenge.then(function (jws) {
-      if (run !== mine) { return; }
-      mine.popup.postMessage(checkOnly ? { type: 'taipeion-card-check' } : { type: 'taipeion-card-challenge', challenge: jws }, agent);
+      if (run === mine) { mine.popup.postMessage({ type: 'taipeion-card-challenge', challenge: jws }, agent); }
     }, function () {
       if (run === mine) { mine.popup.close(); end('challenge'); }
     });
@@ -85,16 +80,11 @@
     mark('component', data.component);
     mark('reader', data.reader);
     mark('card', data.card);
-    if (checkOnly && data.component === 'ok' && data.reader === 'ok' && data.card === 'ok') {
-      run.popup.close();
-      end('ready');
-      return;
-    }
     say(typeof data.code === 'string' && data.code ? data.code : 'waiting');
   }
 
   function result(data) {
-    if (checkOnly || typeof data.cms !== 'string' || !/^[A-Za-z0-9+/=]+$/.test(data.cms)) { end('failed'); return; }
+    if (typeof data.cms !== 'string' || !/^[A-Za-z0-9+/=]+$/.test(data.cms)) { end('failed'); return; }
     end('sending');
     markAll('ok');
     start.disabled = true;
@@ -113,6 +103,8 @@
   });
   start.addEventListener('click', function (event) { event.preventDefault(); begin(); });
   // Back from the next page: the old attempt is over.
-  window.addEventListener('pageshow', function (event) { if (event.persisted) { start.disabled = false; if (form.elements.cms) { form.elements.cms.value = ''; } markAll('pending'); } });
+  window.addEventListener('pageshow', function (event) {
+    if (event.persisted) { start.disabled = false; form.elements.cms.value = ''; markAll('pending'); }
+  });
   start.disabled = false;
 })();

@@ -50,16 +50,9 @@
   window.addEventListener("message", (event) => {
     const data = event.data;
     if (challenged || !opener || event.source !== opener || !setup.origins.includes(event.origin)) return;
-    if (!data) return;
-    if (data.type === "taipeion-card-check") {
-      challenged = true;
-      page = event.origin;
-      check();
-    }
-    if (data.type === "taipeion-card-challenge" && typeof data.challenge === "string" && data.challenge.length <= 8192) {
-      challenged = true;
-      prepare(data.challenge, event.origin);
-    }
+    if (!data || data.type !== "taipeion-card-challenge" || typeof data.challenge !== "string" || data.challenge.length > 8192) return;
+    challenged = true;
+    prepare(data.challenge, event.origin);
   });
 
   function announce() {
@@ -87,20 +80,6 @@
     el("form").hidden = false;
     show(answer.state);
     setTimeout(look, 1000);
-  }
-
-  // check only tells the page whether component, reader and card are there; the
-  // page closes the window when they are.
-  async function check() {
-    try {
-      const now = await post("/api/status", {});
-      if (!now.component) return finish(now.code);
-      el("waiting").textContent = now.code ? word(now.code) : words.ready;
-      tell({ type: "taipeion-agent-status", component: now.component, reader: now.reader, card: now.card, code: now.code || "" });
-    } catch {
-      return finish("offline");
-    }
-    setTimeout(check, 1000);
   }
 
   // --- readers and cards ------------------------------------------------
