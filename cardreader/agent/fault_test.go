@@ -16,7 +16,7 @@ func faultyRig(t *testing.T, faults, keypad string) (*rig, *testenv.Faulty) {
 		t.Fatal(err)
 	}
 	f := testenv.FaultyModule(t, hsm)
-	l := limits{list: 2 * time.Second, sign: 3 * time.Second, keypad: 4 * time.Second}
+	l := limits{look: time.Second, idle: time.Minute, list: 2 * time.Second, sign: 3 * time.Second, keypad: 4 * time.Second}
 	if faults == "hang-sign" {
 		l = standardLimits
 	}
@@ -153,7 +153,7 @@ func TestT129_OtherModulesGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := testenv.FaultyModule(t, hsm)
-	r := newPatientRig(t, config(f.Module, hsm.Path()), limits{list: time.Second, sign: 3 * time.Second, keypad: time.Second}, f.Env("hang-slots", "")...)
+	r := newPatientRig(t, config(f.Module, hsm.Path()), limits{look: time.Second, idle: time.Minute, list: time.Second, sign: 3 * time.Second, keypad: time.Second}, f.Env("hang-slots", "")...)
 	window, _, p := r.prepare()
 	if len(p.State.Cards) != 1 {
 		t.Fatalf("state %+v", p.State)
@@ -180,5 +180,23 @@ func TestStopsInTheMiddleOfACall(t *testing.T) {
 	<-done
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+func TestIdleModulesRest(t *testing.T) {
+	hsm := testenv.SoftHSM(t)
+	l := standardLimits
+	l.look, l.idle = 0, 50*time.Millisecond
+	rs := &readers{find: func() []string { return []string{hsm.Path()} }, command: moduleCommand(t, hsm.Env()), limits: l}
+	defer rs.close()
+	for range 2 { // it comes back after a rest
+		if s := rs.state(true); s.Component != "ok" {
+			t.Fatalf("state %+v", s)
+		}
+		for end := time.Now().Add(5 * time.Second); rs.all()[0].running.Load() != nil; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the process does not rest")
+			}
+		}
 	}
 }

@@ -18,12 +18,13 @@ type limits struct {
 	// look is how long one look at the readers is good for: windows poll, and
 	// a card need not be asked more often than once a second.
 	look   time.Duration
+	idle   time.Duration // after the last look the processes end
 	list   time.Duration
 	sign   time.Duration // with the look at the card before it
 	keypad time.Duration // the person types on the reader
 }
 
-var standardLimits = limits{look: time.Second, list: 5 * time.Second, sign: 9 * time.Second, keypad: 60 * time.Second}
+var standardLimits = limits{look: time.Second, idle: time.Minute, list: 5 * time.Second, sign: 9 * time.Second, keypad: 60 * time.Second}
 
 const (
 	// restartPause keeps a module that always fails from being restarted at
@@ -90,6 +91,15 @@ func (m *module) sign(r moduleRequest, pin []byte, limit time.Duration) ([]byte,
 	return reply.Signature, err
 }
 
+// rest ends the process of a module that nobody has looked at for a while, so
+// that readers are free for other programs.
+func (m *module) rest() {
+	if m.mu.TryLock() {
+		defer m.mu.Unlock()
+		m.stop()
+	}
+}
+
 // pause puts off the next start, longer each time: a module that always hangs
 // must not hold up the others at every look.
 func (m *module) pause(err error) error {
@@ -131,6 +141,7 @@ func (m *module) start(deadline time.Time) error {
 		return pkcs11.Fail(pkcs11.KindFailed, "agent is stopping")
 	}
 	cmd := m.command()
+	hide(cmd)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return pkcs11.Fail(pkcs11.KindNoComponent, "start module process")

@@ -36,7 +36,7 @@ func TestT129_RealReader(t *testing.T) {
 	t.Parallel()
 	testenv.Need(t, "opensc-tool", "apt-get install opensc")
 	slot := testenv.Readers(t)
-	r := newPatientRig(t, config("opensc"), limits{look: 50 * time.Millisecond, list: standardLimits.list, sign: standardLimits.sign, keypad: time.Second})
+	r := newPatientRig(t, config("opensc"), limits{look: 50 * time.Millisecond, idle: time.Minute, list: standardLimits.list, sign: standardLimits.sign, keypad: time.Second})
 	window, _, p := r.prepare()
 	if p.State.Code != pkcs11.KindNoCard {
 		t.Fatalf("empty reader: %+v", p.State)

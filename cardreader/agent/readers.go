@@ -55,6 +55,7 @@ type readers struct {
 	mu     sync.Mutex // held for a whole look
 	last   State
 	lastAt time.Time
+	idle   *time.Timer
 
 	triesMu sync.Mutex
 	tries   map[string]int // what wrong PINs told, for cards whose flags don't
@@ -67,6 +68,10 @@ func (r *readers) state(fresh bool) State {
 	if !fresh && time.Since(r.lastAt) < r.limits.look {
 		return r.last
 	}
+	if r.idle == nil {
+		r.idle = time.AfterFunc(r.limits.idle, r.rest)
+	}
+	r.idle.Reset(r.limits.idle)
 	modules := r.all()
 	results := make([]slotsResult, len(modules))
 	var wg sync.WaitGroup
@@ -297,6 +302,13 @@ func (r *readers) learn(id string, err error) {
 	r.mu.Lock()
 	r.lastAt = time.Time{}
 	r.mu.Unlock()
+}
+
+// rest ends the processes while no window is open.
+func (r *readers) rest() {
+	for _, m := range r.all() {
+		m.rest()
+	}
 }
 
 // close ends all processes, also those in the middle of a call.
