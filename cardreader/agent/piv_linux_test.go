@@ -35,101 +35,116 @@ func (r *rig) waitState(t *testing.T, window, what string, ok func(State) bool) 
 func TestT129_RealReader(t *testing.T) {
 	t.Parallel()
 	testenv.Need(t, "opensc-tool", "apt-get install opensc")
-	slot := testenv.Readers(t)
-	r := newPatientRig(t, config("opensc"), limits{look: 50 * time.Millisecond, idle: time.Minute, list: standardLimits.list, sign: standardLimits.sign, keypad: time.Second})
-	window, _, p := r.prepare()
-	if p.State.Code != pkcs11.KindNoCard {
+	b := &bench{slot: testenv.Readers(t), card: pivCard(t)}
+	b.rig = newPatientRig(t, config("opensc"), limits{
+		look: 50 * time.Millisecond, idle: time.Minute, list: standardLimits.list, sign: standardLimits.sign, keypad: time.Second,
+	})
+	var p reply
+	if b.window, _, p = b.rig.prepare(); p.State.Code != pkcs11.KindNoCard {
 		t.Fatalf("empty reader: %+v", p.State)
 	}
-	card := pivCard(t)
-	insert := func(t *testing.T) Card {
-		t.Helper()
-		if err := card.Insert(slot); err != nil {
-			t.Fatal(err)
-		}
-		s := r.waitState(t, window, "the card", func(s State) bool { return len(s.Cards) == 1 })
-		return s.Cards[0]
-	}
-	pull := func(t *testing.T) {
-		t.Helper()
-		card.Pull()
-		r.waitState(t, window, "the removal", func(s State) bool { return s.Code == pkcs11.KindNoCard })
-	}
 	t.Run("insert and pull", func(t *testing.T) {
-		if c := insert(t); c.Holder != "林小華" || c.Keypad {
+		if c := b.insert(t); c.Holder != "林小華" || c.Keypad {
 			t.Errorf("got %+v", c)
 		}
-		pull(t)
+		b.pull(t)
 	})
-	t.Run("wrong PIN, last try, blocked", func(t *testing.T) {
-		c := insert(t)
-		defer pull(t)
-		if a, _ := r.sign(window, c.ID, "000000"); a.Code != "wrong_pin" || card.TriesLeft() != 2 {
-			t.Errorf("first wrong PIN: %q, %d left on the card", a.Code, card.TriesLeft())
-		}
-		if a, _ := r.sign(window, c.ID, "000000"); a.Code != "wrong_pin" || a.Tries == nil || *a.Tries != 1 || card.TriesLeft() != 1 {
-			t.Errorf("second wrong PIN: %+v, %d left on the card", a, card.TriesLeft())
-		}
-		s := r.waitState(t, window, "the last try", func(s State) bool { return len(s.Cards) == 1 && s.Cards[0].TriesLeft == 1 })
-		before := card.Verifies()
-		if a, _ := r.sign(window, s.Cards[0].ID, "000000"); a.Code != string(codeLastTry) || card.Verifies() != before {
-			t.Errorf("last try without agreement: %+v", a)
-		}
-		if a, _ := r.sign(window, s.Cards[0].ID, "000000", true); a.Code != "blocked" || card.TriesLeft() != 0 {
-			t.Errorf("third wrong PIN: %+v, %d left on the card", a, card.TriesLeft())
-		}
-		before = card.Verifies()
-		if before != 3 {
-			t.Errorf("three PINs were typed, %d given to the card", before)
-		}
-		if a, _ := r.sign(window, s.Cards[0].ID, pin, true); a.Code != "blocked" || card.Verifies() != before {
-			t.Errorf("blocked card: %+v, asked %d times", a, card.Verifies()-before)
-		}
-		card.SetTriesLeft(pivcard.MaxTries)
-	})
-	t.Run("blocked before", func(t *testing.T) {
-		card.SetTriesLeft(0)
-		c := insert(t)
-		defer pull(t)
-		before := card.Verifies()
-		if a, _ := r.sign(window, c.ID, pin); c.TriesLeft != 0 || a.Code != "blocked" || card.Verifies() != before {
-			t.Errorf("got %+v, %+v", c, a)
-		}
-		card.SetTriesLeft(pivcard.MaxTries)
-	})
-	for name, f := range map[string]pivcard.Faults{"pulled at the PIN": {PullAtVerify: true}, "pulled while signing": {PullAtSign: true}} {
-		t.Run(name, func(t *testing.T) {
-			c := insert(t)
-			card.Order(f)
-			defer card.Order(pivcard.Faults{})
-			before := card.Verifies()
-			inTime(t, name, func() {
-				if a, _ := r.sign(window, c.ID, pin, true); a.Code != "removed" {
-					t.Errorf("got %+v\n%s", a, r.log)
-				}
-			})
-			if n := card.Verifies() - before; n != 1 {
-				t.Errorf("the PIN was given %d times", n)
-			}
-			r.waitState(t, window, "the removal", func(s State) bool { return s.Code == pkcs11.KindNoCard })
-		})
-	}
+	t.Run("wrong PIN, last try, blocked", b.wrongPINs)
+	t.Run("blocked before", b.blocked)
+	t.Run("pulled at the PIN", func(t *testing.T) { b.pulled(t, pivcard.Faults{PullAtVerify: true}) })
+	t.Run("pulled while signing", func(t *testing.T) { b.pulled(t, pivcard.Faults{PullAtSign: true}) })
 	t.Run("wrong key", func(t *testing.T) {
-		c := insert(t)
-		defer pull(t)
-		card.Order(pivcard.Faults{SignKey: cardtest.Key(4)})
-		defer card.Order(pivcard.Faults{})
-		if a, _ := r.sign(window, c.ID, pin, true); a.Code != "failed" || a.CMS != nil {
+		if a, _ := b.signWith(t, pivcard.Faults{SignKey: cardtest.Key(4)}); a.Code != "failed" || a.CMS != nil {
 			t.Errorf("got %+v", a)
 		}
 	})
 	t.Run("slow, and then well", func(t *testing.T) {
-		c := insert(t)
-		defer pull(t)
-		card.Order(pivcard.Faults{SignDelay: time.Second})
-		defer card.Order(pivcard.Faults{})
-		if a, status := r.sign(window, c.ID, pin, true); status != 200 {
-			t.Errorf("got %d %+v\n%s", status, a, r.log)
+		if a, status := b.signWith(t, pivcard.Faults{SignDelay: time.Second}); status != 200 {
+			t.Errorf("got %d %+v\n%s", status, a, b.rig.log)
 		}
 	})
+}
+
+// bench is an agent with one window, and a card beside the reader.
+type bench struct {
+	rig    *rig
+	window string
+	slot   string
+	card   *pivcard.Card
+}
+
+func (b *bench) insert(t *testing.T) Card {
+	t.Helper()
+	if err := b.card.Insert(b.slot); err != nil {
+		t.Fatal(err)
+	}
+	return b.rig.waitState(t, b.window, "the card", func(s State) bool { return len(s.Cards) == 1 }).Cards[0]
+}
+
+func (b *bench) pull(t *testing.T) {
+	t.Helper()
+	b.card.Pull()
+	b.rig.waitState(t, b.window, "the removal", func(s State) bool { return s.Code == pkcs11.KindNoCard })
+}
+
+// signWith signs while the card fails so.
+func (b *bench) signWith(t *testing.T, f pivcard.Faults) (reply, int) {
+	t.Helper()
+	c := b.insert(t)
+	defer b.pull(t)
+	b.card.Order(f)
+	defer b.card.Order(pivcard.Faults{})
+	return b.rig.sign(b.window, c.ID, pin, true)
+}
+
+func (b *bench) wrongPINs(t *testing.T) {
+	c := b.insert(t)
+	defer b.pull(t)
+	defer b.card.SetTriesLeft(pivcard.MaxTries)
+	if a, _ := b.rig.sign(b.window, c.ID, "000000"); a.Code != "wrong_pin" || b.card.TriesLeft() != 2 {
+		t.Errorf("first wrong PIN: %q, %d left on the card", a.Code, b.card.TriesLeft())
+	}
+	if a, _ := b.rig.sign(b.window, c.ID, "000000"); a.Code != "wrong_pin" || a.Tries == nil || *a.Tries != 1 || b.card.TriesLeft() != 1 {
+		t.Errorf("second wrong PIN: %+v, %d left on the card", a, b.card.TriesLeft())
+	}
+	b.rig.waitState(t, b.window, "the last try", func(s State) bool { return len(s.Cards) == 1 && s.Cards[0].TriesLeft == 1 })
+	if a, _ := b.rig.sign(b.window, c.ID, "000000"); a.Code != string(codeLastTry) || b.card.Verifies() != 2 {
+		t.Errorf("last try without agreement: %+v", a)
+	}
+	if a, _ := b.rig.sign(b.window, c.ID, "000000", true); a.Code != "blocked" || b.card.TriesLeft() != 0 {
+		t.Errorf("third wrong PIN: %+v, %d left on the card", a, b.card.TriesLeft())
+	}
+	if n := b.card.Verifies(); n != 3 {
+		t.Errorf("three PINs were typed, %d given to the card", n)
+	}
+	if a, _ := b.rig.sign(b.window, c.ID, pin, true); a.Code != "blocked" || b.card.Verifies() != 3 {
+		t.Errorf("blocked card: %+v, asked %d times", a, b.card.Verifies()-3)
+	}
+}
+
+func (b *bench) blocked(t *testing.T) {
+	b.card.SetTriesLeft(0)
+	defer b.card.SetTriesLeft(pivcard.MaxTries)
+	c := b.insert(t)
+	defer b.pull(t)
+	before := b.card.Verifies()
+	if a, _ := b.rig.sign(b.window, c.ID, pin); c.TriesLeft != 0 || a.Code != "blocked" || b.card.Verifies() != before {
+		t.Errorf("got %+v, %+v", c, a)
+	}
+}
+
+func (b *bench) pulled(t *testing.T, f pivcard.Faults) {
+	c := b.insert(t)
+	b.card.Order(f)
+	defer b.card.Order(pivcard.Faults{})
+	before := b.card.Verifies()
+	inTime(t, "pulling", func() {
+		if a, _ := b.rig.sign(b.window, c.ID, pin, true); a.Code != "removed" {
+			t.Errorf("got %+v\n%s", a, b.rig.log)
+		}
+	})
+	if n := b.card.Verifies() - before; n != 1 {
+		t.Errorf("the PIN was given %d times", n)
+	}
+	b.rig.waitState(t, b.window, "the removal", func(s State) bool { return s.Code == pkcs11.KindNoCard })
 }
