@@ -66,13 +66,16 @@ func BenchmarkCreateGrant(b *testing.B) {
 	})
 }
 
-func fill(b testing.TB, s *Store, n int) []*oidc.Grant {
+func fill(b testing.TB, s *Store, n int) []*oidc.Grant { return fillFrom(b, s, 0, n) }
+
+// fillFrom creates n grants, numbered from first.
+func fillFrom(b testing.TB, s *Store, first int64, n int) []*oidc.Grant {
 	grants := make([]*oidc.Grant, n)
 	var next atomic.Int64
 	together(64, func(int) error {
 		for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-			grants[i] = codeGrant(i)
-			grants[i].AccessHash = hash('a', i)
+			grants[i] = codeGrant(first + i)
+			grants[i].AccessHash = hash('a', first+i)
 			must(b, s.CreateGrant(b.Context(), grants[i]))
 		}
 		return nil

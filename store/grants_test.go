@@ -209,9 +209,9 @@ func TestRevokeGrant_TwiceKeepsTheFirstTime(t *testing.T) {
 // Many codes, each redeemed by 32 at once over two nodes: one success each,
 // the others are told so without an error of the database.
 func TestT026_ParallelRedemptionSucceedsOnce(t *testing.T) {
-	codes := 100
+	codes := 1000
 	if testing.Short() {
-		codes = 10
+		codes = 100
 	}
 	eachEngine(t, func(t *testing.T, d *testDatabase) {
 		nodes := []*Store{d.open(t), d.open(t)}

@@ -28,6 +28,7 @@ type liteEngine struct {
 	readDB, writeDB *sql.DB
 	prepared        sync.Map // query -> *sql.Stmt on readDB
 	group
+	due chan struct{} // the log has grown: copy it into the file
 }
 
 func openSQLite(ctx context.Context, path string, c *counters) (*liteEngine, error) {
@@ -57,12 +58,13 @@ func openSQLite(ctx context.Context, path string, c *counters) (*liteEngine, err
 	if err != nil {
 		return nil, errors.Join(translate(err), readDB.Close(), writeDB.Close())
 	}
-	e := &liteEngine{counters: c, path: path, readDB: readDB, writeDB: writeDB, group: newGroup()}
+	e := &liteEngine{counters: c, path: path, readDB: readDB, writeDB: writeDB, group: newGroup(), due: make(chan struct{}, 1)}
 	w := &liteWriter{engine: e, conn: conn, prepared: map[query]*sql.Stmt{}}
 	e.writers.Go(func() {
 		defer conn.Close()
 		e.serve(w.commit)
 	})
+	e.writers.Go(e.checkpoint)
 	return e, nil
 }
 
@@ -72,7 +74,7 @@ var pragmas = []string{"busy_timeout(10000)", "foreign_keys(1)", "temp_store(2)"
 
 // writing are those of a connection that writes: a commit is on disk when it is
 // answered (synchronous FULL), in the write-ahead log.
-var writing = append([]string{"journal_mode(WAL)", "synchronous(2)", "journal_size_limit(67108864)", "wal_autocheckpoint(2000)"}, pragmas...)
+var writing = append([]string{"journal_mode(WAL)", "synchronous(2)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)", "cache_size(-16000)"}, pragmas...)
 
 func liteAddress(path string, pragmas []string) string {
 	values := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
@@ -163,6 +165,20 @@ func eachRow(p *sql.Stmt, args []any, each func(scan) error) error {
 		}
 	}
 	return rows.Err()
+}
+
+// checkpoint copies the log into the file beside the writer, so that what is
+// left for the writer's own checkpoint, which holds up everybody, is short.
+func (e *liteEngine) checkpoint() {
+	for {
+		select {
+		case <-e.closing:
+			return
+		case <-e.due:
+			// Without success the writer does it in the end.
+			e.readDB.Exec("PRAGMA wal_checkpoint(PASSIVE)")
+		}
+	}
 }
 
 func (e *liteEngine) ping(ctx context.Context) error {

@@ -28,6 +28,7 @@ type liteWriter struct {
 	prepared map[query]*sql.Stmt
 	group    []*job // in the transaction under way
 	errs     []error
+	since    int // writes since the last checkpoint beside us
 }
 
 const (
@@ -62,6 +63,7 @@ func (w *liteWriter) commit(first *job) {
 			err = errors.Join(err, w.frame(rollback))
 		} else if len(w.group) > 0 {
 			w.engine.transactions.Add(1)
+			w.grown()
 		}
 	}
 	for i, j := range w.group {
@@ -73,6 +75,21 @@ func (w *liteWriter) commit(first *job) {
 		w.group[i] = nil
 	}
 }
+
+// grown has the log copied into the file now and then.
+func (w *liteWriter) grown() {
+	if w.since += len(w.group); w.since < checkpointEvery {
+		return
+	}
+	select {
+	case w.engine.due <- struct{}{}:
+		w.since = 0
+	default:
+	}
+}
+
+// checkpointEvery is after how many writes; each is a handful of pages.
+const checkpointEvery = 200
 
 // runOne runs one write; if it fails it is rolled back alone. A single
 // statement that fails leaves nothing behind by itself.
