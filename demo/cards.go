@@ -78,11 +78,19 @@ func (p *Plan) SoftHSM() *pkcs11.SoftHSM {
 	return &pkcs11.SoftHSM{Dir: filepath.Join(p.Dir, "cards")}
 }
 
-// MakeCards makes the software cards, once for each folder.
+// CardsMade tells whether MakeCards has nothing left to do.
+func (p *Plan) CardsMade() bool {
+	_, err := os.Stat(p.cardsMark())
+	return err == nil
+}
+
+func (p *Plan) cardsMark() string { return filepath.Join(p.SoftHSM().Dir, "made") }
+
+// MakeCards makes the software cards, once for each folder. It loads SoftHSM2
+// into the process that calls it, for good.
 func (p *Plan) MakeCards() error {
 	hsm := p.SoftHSM()
-	done := filepath.Join(hsm.Dir, "made")
-	if _, err := os.Stat(done); err == nil {
+	if p.CardsMade() {
 		return nil
 	}
 	// A start that was interrupted here begins again from nothing.
@@ -96,7 +104,7 @@ func (p *Plan) MakeCards() error {
 	if err := hsm.Provision(cards); err != nil {
 		return err
 	}
-	if err := os.WriteFile(done, []byte("made\n"), 0o600); err != nil {
+	if err := os.WriteFile(p.cardsMark(), []byte("made\n"), 0o600); err != nil {
 		return fmt.Errorf("software cards: %w", err)
 	}
 	return nil

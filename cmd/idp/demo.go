@@ -65,7 +65,7 @@ func (c *cli) demo(cmd *cobra.Command, dir, listen string) error {
 	}
 	defer log.Close()
 	cards := make(chan error, 1)
-	go func() { cards <- plan.MakeCards() }()
+	go func() { cards <- makeCards(ctx, plan) }()
 	h, err := assemble(ctx, assembleOptions{Config: cfg, Log: log, Seeds: seeds, Now: time.Now})
 	if err != nil {
 		return err
@@ -84,14 +84,45 @@ func (c *cli) demo(cmd *cobra.Command, dir, listen string) error {
 	if err := plan.WriteList(); err != nil {
 		return err
 	}
-	if err := <-cards; err != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "idp: %v\nThe demo goes on without cards. To have them: apt-get install softhsm2\n", err)
-	}
-	return c.runDemo(cmd, h, plan)
+	return c.runDemo(cmd, h, plan, cards)
 }
 
-// runDemo runs everything until ctx ends or a part fails.
-func (c *cli) runDemo(cmd *cobra.Command, h *house, plan *demo.Plan) error {
+// makeCards lets a process of its own make the software cards: the module
+// would stay in the memory of whoever loads it.
+func makeCards(ctx context.Context, plan *demo.Plan) error {
+	if plan.CardsMade() {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("own program: %w", err)
+	}
+	out, err := exec.CommandContext(ctx, self, demoCardsName, plan.Dir).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("software cards: %w: %s", err, out)
+	}
+	return nil
+}
+
+const demoCardsName = "demo-cards"
+
+// demoCardsCommand is what makeCards runs.
+func (c *cli) demoCardsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: demoCardsName + " DIR", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			staff, err := demo.Staff()
+			if err != nil {
+				return err
+			}
+			return (&demo.Plan{Dir: args[0], Staff: staff}).MakeCards()
+		},
+	}
+}
+
+// runDemo runs everything until ctx ends or a part fails. It says that all is
+// ready once the cards are, too.
+func (c *cli) runDemo(cmd *cobra.Command, h *house, plan *demo.Plan, cards <-chan error) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	parts := []func(context.Context) error{h.run}
@@ -114,6 +145,9 @@ func (c *cli) runDemo(cmd *cobra.Command, h *house, plan *demo.Plan) error {
 			defer cancel() // one that ends, ends all
 			errs[i] = part(ctx)
 		})
+	}
+	if err := <-cards; err != nil && ctx.Err() == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "idp: %v\nThe demo goes on without cards. To have them: apt-get install softhsm2\n", err)
 	}
 	if err := plan.Print(cmd.OutOrStdout()); err != nil {
 		return err
