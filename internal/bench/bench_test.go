@@ -15,6 +15,8 @@ import (
 var (
 	reportFile = flag.String("report", "", "write the report to this file")
 	quick      = flag.Bool("quick", false, "one short round at 16 workers, to try it")
+	each       = flag.Duration("each", time.Second, "how long a run takes with -quick")
+	only       = flag.String("only", "", "measure only those flows of store/flow that match, and nothing else")
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 	postgres = "postgres"
 )
 
-// settings say how long it takes: about 45 minutes, or one with -quick.
+// settings say how long it takes: about 20 minutes, or one with -quick.
 type settings struct {
 	rounds   int
 	duration time.Duration
@@ -34,7 +36,7 @@ type settings struct {
 
 func chosen() settings {
 	if *quick {
-		return settings{rounds: 1, duration: time.Second, workers: []int{16}, logins: 20, grants: 20_000, idle: 3 * time.Second}
+		return settings{rounds: 1, duration: *each, workers: []int{16}, logins: 20, grants: 20_000, idle: 3 * time.Second}
 	}
 	return settings{rounds: 5, duration: 3 * time.Second, workers: []int{1, 16, 64}, logins: 200, grants: 1_000_000, idle: 30 * time.Second}
 }

@@ -77,7 +77,7 @@ func measureStart(b testing.TB, in *installation, binary string, times int) (aga
 		all = append(all, took)
 	}
 	slices.Sort(all)
-	fresh := install(b, binary, sqlite, "secret")
+	fresh := install(b, binary, variants[0], "secret")
 	_, first, stop := fresh.start(b)
 	stop()
 	return all[len(all)/2], first
@@ -111,8 +111,8 @@ func growing() []flow {
 func measureGrowth(b testing.TB, binary string, s settings) []grown {
 	b.Helper()
 	const secret = "secret"
-	small, _ := product(b, binary, sqlite, secret)
-	full := install(b, binary, sqlite, secret)
+	small, _ := product(b, binary, variants[0], secret)
+	full := install(b, binary, variants[0], secret)
 	t, _, stop := full.start(b)
 	t.secret, t.users = secret, small.users
 	if err := prepareLogin(&worker{target: t, client: newWorker(t).client}); err != nil {

@@ -45,23 +45,46 @@ log:
   access: false
 metrics:
   listen: %[3]s
+tokens:
+  cache: %[4]s
 `
+
+// variant is a way to run the product.
+type variant struct {
+	engine string
+	cache  string // tokens.cache
+	flows  string // that are measured on it, as a regular expression
+}
+
+// variants are those of the report. With the cache a token that is good is
+// believed for half a second, which concerns two flows only.
+var variants = []variant{
+	{sqlite, "0s", ""}, {sqlite, "500ms", "introspect|userinfo"},
+	{postgres, "0s", ""}, {postgres, "500ms", "introspect|userinfo"},
+}
+
+func (v variant) String() string {
+	if v.cache == "0s" {
+		return engineNames[v.engine]
+	}
+	return engineNames[v.engine] + ", tokens.cache " + v.cache
+}
 
 // install makes a data folder on the engine: the demo's staff, and the clients
 // of the load.
-func install(b testing.TB, binary, engine, secret string) *installation {
+func install(b testing.TB, binary string, on variant, secret string) *installation {
 	b.Helper()
 	in := &installation{binary: binary, dir: b.TempDir(), listen: freeAddress(b), metrics: freeAddress(b)}
 	where := "sqlite: idp.db"
 	in.options.SQLite = filepath.Join(in.dir, "idp.db")
-	if engine == postgres {
+	if on.engine == postgres {
 		in.options = store.Options{PostgreSQL: testenv.Postgres(b)}
 		if err := os.WriteFile(filepath.Join(in.dir, "postgresql.url"), []byte(in.options.PostgreSQL), 0o600); err != nil {
 			b.Fatal(err)
 		}
 		where = "postgresql_file: postgresql.url"
 	}
-	config := fmt.Sprintf(configText, in.listen, where, in.metrics)
+	config := fmt.Sprintf(configText, in.listen, where, in.metrics, on.cache)
 	if err := os.WriteFile(in.config(), []byte(config), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -169,9 +192,9 @@ func freeAddress(b testing.TB) string {
 }
 
 // product installs and starts the product, ready for load.
-func product(b testing.TB, binary, engine, secret string) (*target, *installation) {
+func product(b testing.TB, binary string, on variant, secret string) (*target, *installation) {
 	b.Helper()
-	in := install(b, binary, engine, secret)
+	in := install(b, binary, on, secret)
 	t, _, _ := in.start(b)
 	t.secret = secret
 	staff, err := demo.Staff()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,7 +13,8 @@ import (
 
 // row is a line of the main table.
 type row struct {
-	engine, flow   string
+	on             variant
+	flow           string
 	workers        int
 	product, floor []result
 }
@@ -81,29 +83,46 @@ func measure(b *testing.B, r *report) {
 		sqlite:   floorOn(b, floorBinary, sqlite, secret),
 		postgres: floorOn(b, floorBinary, postgres, secret),
 	}
-	r.bare, r.floor = calibrate(b, r.settings, floors)
-	for _, engine := range []string{sqlite, postgres} {
-		p, in := product(b, binary, engine, secret)
+	chosen := regexp.MustCompile(*only)
+	if *only == "" {
+		r.bare, r.floor = calibrate(b, r.settings, floors)
+	}
+	for i, on := range variants {
+		p, in := product(b, binary, on, secret)
 		for _, f := range flows {
-			for _, workers := range r.settings.workers {
-				line := row{engine: engine, flow: f.name, workers: workers}
-				for range r.settings.rounds {
-					line.product = append(line.product, mustDrive(b, p, f, workers, r.settings.duration))
-					line.floor = append(line.floor, mustDrive(b, floors[engine], f, workers, r.settings.duration))
-				}
-				r.rows = append(r.rows, line)
-				b.Logf("%-9s %-19s %3d workers %8.0f/s, floor %8.0f/s, ratio %.2f", engine, f.name, workers, line.rate(), line.of(), line.ratio())
+			if regexp.MustCompile(on.flows).MatchString(f.name) && chosen.MatchString(on.String()+"/"+f.name) {
+				r.rows = append(r.rows, alternate(b, p, floors[on.engine], on, f, r.settings)...)
 			}
 		}
-		if engine == sqlite {
+		if i == 0 && *only == "" {
 			r.password = measurePassword(b, p, r.settings.logins)
 			in.halt()
 			r.again, r.first = measureStart(b, in, binary, r.settings.rounds)
 			r.memory = measureMemory(b, in, r.settings.idle)
 		}
+		in.halt()
 	}
-	r.card = measureCard(b)
-	r.grown = measureGrowth(b, binary, r.settings)
+	if *only == "" {
+		r.card = measureCard(b)
+		r.grown = measureGrowth(b, binary, r.settings)
+	}
+}
+
+// alternate runs a flow on product and floor in turns.
+func alternate(b testing.TB, p, floor *target, on variant, f flow, s settings) (rows []row) {
+	b.Helper()
+	for _, workers := range s.workers {
+		line := row{on: on, flow: f.name, workers: workers}
+		for range s.rounds {
+			line.product = append(line.product, mustDrive(b, p, f, workers, s.duration))
+			line.floor = append(line.floor, mustDrive(b, floor, f, workers, s.duration))
+		}
+		rows = append(rows, line)
+		cpu := func(r result) float64 { return ms(r.cpu) }
+		fmt.Fprintf(os.Stderr, "%-32s %-19s %3d workers %8.0f/s, floor %8.0f/s, ratio %.2f, CPU %.3f and %.3f ms\n", on, f.name, workers,
+			line.rate(), line.of(), line.ratio(), median(line.product, cpu), median(line.floor, cpu))
+	}
+	return rows
 }
 
 var engineNames = map[string]string{sqlite: "SQLite", postgres: "PostgreSQL"}
@@ -130,14 +149,14 @@ func (r *report) markdown() string {
 	}
 	p("\nAt least 60 %% of the floor's rate is asked for, no errors, and no second without a completion. Statements and")
 	p("transactions are counted by the store; a transaction of SQLite is a group commit that several requests share.\n")
-	p("| store | flow | workers | rate /s | floor /s | ratio | p50 ms | p99 ms | errors | longest gap ms | CPU ms | reads | writes | transactions |")
-	p("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+	p("| store | flow | workers | rate /s | floor /s | ratio | p50 ms | p99 ms | errors | longest gap ms | CPU ms | floor's | reads | writes | transactions |")
+	p("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, x := range r.rows {
 		of := func(get func(result) float64) float64 { return median(x.product, get) }
-		p("| %s | %s | %d | %.0f | %.0f | %.2f | %.2f | %.2f | %d | %.0f | %.3f | %.2f | %.2f | %.2f |",
-			engineNames[x.engine], x.flow, x.workers, x.rate(), x.of(), x.ratio(),
+		p("| %s | %s | %d | %.0f | %.0f | %.2f | %.2f | %.2f | %d | %.0f | %.3f | %.3f | %.2f | %.2f | %.2f |",
+			x.on, x.flow, x.workers, x.rate(), x.of(), x.ratio(),
 			of(func(y result) float64 { return ms(y.p50) }), of(func(y result) float64 { return ms(y.p99) }),
-			x.errors(), ms(x.gap()), of(func(y result) float64 { return ms(y.cpu) }),
+			x.errors(), ms(x.gap()), of(func(y result) float64 { return ms(y.cpu) }), median(x.floor, func(y result) float64 { return ms(y.cpu) }),
 			of(func(y result) float64 { return y.reads }), of(func(y result) float64 { return y.writes }),
 			of(func(y result) float64 { return y.transactions }))
 	}
