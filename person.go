@@ -63,6 +63,7 @@ type Card struct {
 	SubjectSerial string    // the 16 digits of the subject's serialNumber
 	Fingerprint   string    // hex SHA-256 of the certificate
 	Name          string    // the holder as certified
+	Certificate   []byte    // the certificate, DER: revocation lists and other keys are held against it
 	NotAfter      time.Time // the certificate's end
 	BoundAt       time.Time
 	UnboundAt     time.Time // zero while bound

@@ -35,6 +35,7 @@ type CRLFiles struct {
 
 	loading sync.Mutex
 	files   map[string]crlFile // of the last Load
+	changes atomic.Int64
 	current atomic.Pointer[map[string][]*crl]
 }
 
@@ -69,6 +70,9 @@ func (f *CRLFiles) Load() error {
 			continue
 		}
 		files[path] = file
+		if file.list != before.list {
+			f.changes.Add(1)
+		}
 		lists[file.list.issuer] = append(lists[file.list.issuer], file.list)
 		if err == nil && !file.list.inForce(f.Now()) {
 			faults = append(faults, fmt.Errorf("%s: revocation list not in force", path))
@@ -108,10 +112,13 @@ func (f *CRLFiles) read(path string, before crlFile) (crlFile, error) {
 	return crlFile{size: info.Size(), modified: info.ModTime(), settled: settled, list: list}, nil
 }
 
-// Refresh loads at every tick until the context ends, and reports what Load
+// Changes counts the lists that Load put in force.
+func (f *CRLFiles) Changes() int64 { return f.changes.Load() }
+
+// Refresh loads at every tick until the context ends, and tells what Load
 // does: a revoked card is refused at the latest one interval after its list is
 // in place.
-func (f *CRLFiles) Refresh(ctx context.Context, every time.Duration, report func(error)) {
+func (f *CRLFiles) Refresh(ctx context.Context, every time.Duration, loaded func(error)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -119,9 +126,7 @@ func (f *CRLFiles) Refresh(ctx context.Context, every time.Duration, report func
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := f.Load(); err != nil {
-				report(err)
-			}
+			loaded(f.Load())
 		}
 	}
 }

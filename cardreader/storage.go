@@ -37,6 +37,9 @@ type Challenges interface {
 	BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) error
 	// CardsOf lists the cards bound to a person.
 	CardsOf(ctx context.Context, personID string) ([]idp.Card, error)
-	// UnbindCard ends a binding and the sessions that card opened.
+	// BoundCards lists bound cards in the order of their IDs, after that one.
+	BoundCards(ctx context.Context, after string, limit int) ([]idp.Card, error)
+	// UnbindCard ends a binding and the sessions that card opened;
+	// idp.ErrNotFound if it is not bound.
 	UnbindCard(ctx context.Context, cardID string, at time.Time, events ...idp.Event) error
 }

@@ -23,6 +23,7 @@ type Holder struct {
 	NotBefore         time.Time
 	NotAfter          time.Time
 	Fingerprint       string // hex SHA-256 of the certificate
+	Certificate       []byte // DER
 }
 
 // Verifier finds out which card holder signed a challenge. All fields but
@@ -121,5 +122,6 @@ func (v *Verifier) holder(cert *x509.Certificate, an *anchor, now time.Time) (Ho
 		NotBefore:         cert.NotBefore.UTC(),
 		NotAfter:          cert.NotAfter.UTC(),
 		Fingerprint:       hex.EncodeToString(sum[:]),
+		Certificate:       cert.Raw,
 	}, nil
 }

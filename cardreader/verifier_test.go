@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -106,7 +107,7 @@ func refused(t *testing.T, v *cardreader.Verifier, cms []byte, causes ...cardrea
 	if !errors.As(err, &refusal) {
 		t.Fatalf("got %+v, %v; want a refusal", h, err)
 	}
-	if h != (cardreader.Holder{}) {
+	if !reflect.DeepEqual(h, cardreader.Holder{}) {
 		t.Errorf("a refusal with a holder: %+v", h)
 	}
 	for _, cause := range causes {

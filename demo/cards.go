@@ -48,6 +48,7 @@ func (c *Card) Binding(personID string, at time.Time) (*idp.Card, error) {
 		IssuerKeyID:   hex.EncodeToString(cert.AuthorityKeyId),
 		SubjectSerial: c.Serial,
 		Fingerprint:   hex.EncodeToString(sum[:]),
+		Certificate:   cert.Raw,
 		Name:          c.Holder,
 		NotAfter:      cert.NotAfter,
 		BoundAt:       at,

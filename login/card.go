@@ -123,6 +123,7 @@ func (h *Handler) renewCard(ctx context.Context, v *visit, card *idp.Card, holde
 	}
 	renewed := *card
 	renewed.Fingerprint, renewed.Name, renewed.NotAfter = holder.Fingerprint, holder.Name, holder.NotAfter
+	renewed.Certificate = holder.Certificate
 	e := h.event(ctx, v.flow, "card.renew", "ok")
 	e.PersonID = card.PersonID
 	err := h.Cards.BindCard(ctx, &renewed, e)

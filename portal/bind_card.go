@@ -100,7 +100,7 @@ func (h *Handler) bindSign(w http.ResponseWriter, r *http.Request) {
 		Key: key, SessionID: c.Session.ID, Details: text, EndsAt: now.Add(orElse(h.Settings.PendingLife, 5*time.Minute)),
 		Card: idp.Card{
 			ID: id[:22], PersonID: c.Person.ID, IssuerKeyID: holder.IssuerKeyID, SubjectSerial: holder.SubjectSerial,
-			Fingerprint: holder.Fingerprint, Name: holder.Name, NotAfter: holder.NotAfter,
+			Fingerprint: holder.Fingerprint, Certificate: holder.Certificate, Name: holder.Name, NotAfter: holder.NotAfter,
 		},
 	})
 	if err != nil {

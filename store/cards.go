@@ -19,18 +19,19 @@ const (
 	useChallenge query = `DELETE FROM challenges WHERE key = $1 AND browser = $2 AND ends_at > $3
 		RETURNING key, browser, purpose, client, client_name, person_id, nonce, issued_at, ends_at`
 
-	cardColumns  query = `c.id, c.person_id, c.issuer_key_id, c.subject_serial, c.fingerprint, c.name, c.not_after, c.bound_at, c.unbound_at`
+	cardColumns  query = `c.id, c.person_id, c.issuer_key_id, c.subject_serial, c.fingerprint, c.certificate, c.name, c.not_after, c.bound_at, c.unbound_at`
 	cardByHolder query = `SELECT ` + cardColumns + `, ` + personColumns + ` FROM cards c JOIN persons p ON p.id = c.person_id` + agencyJoin + `
 		WHERE c.issuer_key_id = $1 AND c.subject_serial = $2 AND c.unbound_at = 0`
 	cardsOf query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.person_id = $1 AND c.unbound_at = 0 ORDER BY c.bound_at DESC, c.id`
 	// The indexes on the open bindings refuse a holder of another person and a
 	// person with another card.
-	bindCard query = `INSERT INTO cards (id, person_id, issuer_key_id, subject_serial, fingerprint, name, not_after, bound_at, unbound_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
+	bindCard query = `INSERT INTO cards (id, person_id, issuer_key_id, subject_serial, fingerprint, certificate, name, not_after, bound_at, unbound_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)
 		ON CONFLICT (issuer_key_id, subject_serial) WHERE unbound_at = 0 DO UPDATE SET fingerprint = excluded.fingerprint,
-			name = excluded.name, not_after = excluded.not_after
+			certificate = excluded.certificate, name = excluded.name, not_after = excluded.not_after
 		WHERE cards.person_id = excluded.person_id
 		RETURNING id, bound_at`
+	boundCards     query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.unbound_at = 0 AND c.id > $1 ORDER BY c.id LIMIT $2`
 	unbindCard     query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0`
 	endCardGrants  query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline AND session_id IN (SELECT id FROM sessions WHERE card_id = $1 AND card_id <> '' AND ended_at = $2)`
 	endCardSession query = `UPDATE sessions SET ended_at = $2 WHERE card_id = $1 AND card_id <> '' AND ended_at = 0`
@@ -73,7 +74,7 @@ func (s *Store) CardByHolder(ctx context.Context, issuerKeyID, subjectSerial str
 }
 
 func cardInto(c *idp.Card) []any {
-	return []any{&c.ID, &c.PersonID, &c.IssuerKeyID, &c.SubjectSerial, &c.Fingerprint, &c.Name, moment{&c.NotAfter}, moment{&c.BoundAt}, moment{&c.UnboundAt}}
+	return []any{&c.ID, &c.PersonID, &c.IssuerKeyID, &c.SubjectSerial, &c.Fingerprint, &c.Certificate, &c.Name, moment{&c.NotAfter}, moment{&c.BoundAt}, moment{&c.UnboundAt}}
 }
 
 // BindCard implements cardreader.Challenges. Where the holder is bound to the
@@ -83,7 +84,8 @@ func (s *Store) BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) 
 	var bound int64
 	bind := func() error {
 		return s.write(ctx, func(r runner) error {
-			err := r.row(with(bindCard, c.ID, c.PersonID, c.IssuerKeyID, c.SubjectSerial, c.Fingerprint, c.Name, micros(c.NotAfter), micros(c.BoundAt)),
+			err := r.row(with(bindCard, c.ID, c.PersonID, c.IssuerKeyID, c.SubjectSerial, c.Fingerprint,
+				notNil(c.Certificate), c.Name, micros(c.NotAfter), micros(c.BoundAt)),
 				&id, &bound)
 			if errors.Is(err, idp.ErrNotFound) {
 				return idp.ErrConflict
@@ -112,9 +114,18 @@ func (s *Store) BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) 
 
 // CardsOf implements cardreader.Challenges and portal.Store.
 func (s *Store) CardsOf(ctx context.Context, personID string) ([]idp.Card, error) {
+	return s.cards(ctx, with(cardsOf, personID))
+}
+
+// BoundCards implements cardreader.Challenges.
+func (s *Store) BoundCards(ctx context.Context, after string, limit int) ([]idp.Card, error) {
+	return s.cards(ctx, with(boundCards, after, int64(limit)))
+}
+
+func (s *Store) cards(ctx context.Context, st statement) ([]idp.Card, error) {
 	var found []idp.Card
 	err := s.read(ctx, func(r runner) error {
-		return r.rows(with(cardsOf, personID), func(scan scan) error {
+		return r.rows(st, func(scan scan) error {
 			var c idp.Card
 			if err := scan(cardInto(&c)...); err != nil {
 				return err

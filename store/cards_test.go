@@ -48,7 +48,7 @@ func TestChallenge_UsedOnceByItsBrowser(t *testing.T) {
 }
 
 func aCard(id, person, serial string) *idp.Card {
-	return &idp.Card{ID: id, PersonID: person, IssuerKeyID: "ab12", SubjectSerial: serial, Fingerprint: "f " + id, Name: "王小明", NotAfter: noon.Add(time.Hour), BoundAt: noon}
+	return &idp.Card{ID: id, PersonID: person, IssuerKeyID: "ab12", SubjectSerial: serial, Fingerprint: "f " + id, Certificate: []byte("DER " + id), Name: "王小明", NotAfter: noon.Add(time.Hour), BoundAt: noon}
 }
 
 func TestBindCard(t *testing.T) {

@@ -34,6 +34,7 @@ type house struct {
 	ring     *keys.Ring
 	gate     *directory.Gate
 	crls     *cardreader.CRLFiles
+	sweeper  *cardreader.Sweeper
 	server   *server.Server
 	mounts   *server.Mounts
 	listener net.Listener
@@ -154,6 +155,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 	sessions := &session.Manager{
 		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
 	}
+	h.sweeper = &cardreader.Sweeper{Cards: h.store, Revocation: verifier.Revocation, Moduli: verifier.Moduli, Now: now}
 	desk := &cardreader.Desk{
 		Store: h.store, Key: h.ring.ChallengeKey(), Verifier: verifier, Origin: c.Issuer, Now: now,
 	}

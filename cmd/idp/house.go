@@ -144,9 +144,7 @@ func (h *house) run(ctx context.Context) error {
 	defer cancel()
 	go h.log.Run(background)
 	go h.ring.Run(background)
-	go h.crls.Refresh(background, h.config.Cards.CRLRefresh.D(), func(err error) {
-		h.logger.Error("revocation lists", "error", err.Error())
-	})
+	go h.watchCards(background)
 	go h.prune(background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
 	err := h.server.Run(ctx)
@@ -154,6 +152,34 @@ func (h *house) run(ctx context.Context) error {
 		h.logger.Info("stopped")
 	}
 	return err
+}
+
+// watchCards holds the bound cards against the revocation lists, at the start
+// and whenever there is a new list.
+func (h *house) watchCards(ctx context.Context) {
+	seen := int64(-1)
+	sweep := func(err error) {
+		if err != nil {
+			h.logger.Error("revocation lists", "error", err.Error())
+		}
+		changes := h.crls.Changes()
+		if changes == seen {
+			return
+		}
+		revoked, err := h.sweeper.Sweep(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				h.logger.Error("bound cards not held against the revocation lists", "error", err.Error())
+			}
+			return // again at the next tick
+		}
+		seen = changes
+		if revoked > 0 {
+			h.logger.Warn("bound cards were revoked", "cards", revoked)
+		}
+	}
+	sweep(nil)
+	h.crls.Refresh(ctx, h.config.Cards.CRLRefresh.D(), sweep)
 }
 
 // prune deletes what has ended, now and then.

@@ -206,6 +206,7 @@ CREATE TABLE cards (
     issuer_key_id  TEXT NOT NULL,
     subject_serial TEXT NOT NULL,
     fingerprint    TEXT NOT NULL,
+    certificate    BYTEA NOT NULL,
     name           TEXT NOT NULL,
     not_after      BIGINT NOT NULL,
     bound_at       BIGINT NOT NULL,

@@ -204,6 +204,7 @@ CREATE TABLE cards (
     issuer_key_id  TEXT NOT NULL,
     subject_serial TEXT NOT NULL,
     fingerprint    TEXT NOT NULL,
+    certificate    BYTEA NOT NULL,
     name           TEXT NOT NULL,
     not_after      BIGINT NOT NULL,
     bound_at       BIGINT NOT NULL,
@@ -253,6 +254,6 @@ INSERT INTO signing_keys VALUES ('kid1', 'token', 'RS256', 1, 'active', X'9999',
 INSERT INTO tries VALUES ('person p1', 1700000000000005, 1700000000000004, 1700000000000003, 1700000000000002, 1700000000000001, 0, 0, 0, 0, 0, 1900000000000000);
 INSERT INTO source_names VALUES ('192.0.2.1', 'name a', 1700000000000000);
 INSERT INTO challenges VALUES (X'bbbb', X'3333', 'login', 'documents', '公文', '', X'cccc', 1700000000000000, 1900000000000000);
-INSERT INTO cards VALUES ('k1', 'p1', 'ab12', '1111222233334444', 'f1', '王小明', 1900000000000000, 1700000000000000, 0);
+INSERT INTO cards VALUES ('k1', 'p1', 'ab12', '1111222233334444', 'f1', X'3082', '王小明', 1900000000000000, 1700000000000000, 0);
 INSERT INTO pending_cards VALUES (X'dddd', 's1', '{"ID":"k1","PersonID":"p1"}', X'7b7d', 1900000000000000);
 INSERT INTO events VALUES (X'00060a24181e40000000000000000000', 1700000000000000, 'login', 'ok', 'p1', '', 'documents', 's1', '192.0.2.1', 'r1', '');
