@@ -51,7 +51,7 @@ func (b *tab) axe(name string) {
 		b.t.Errorf("%s is %d pixels wide on a phone of 360", name, wide)
 	}
 	b.picture(name + "-phone")
-	b.run(chromedp.ResetViewport())
+	b.run(chromedp.EmulateViewport(1280, 900))
 }
 
 func TestAxe_FindsNothing(t *testing.T) {

@@ -46,6 +46,28 @@ func (b *tab) enterPIN(pin string) {
 
 func quote(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }
 
+func TestPassword_OneLoginInABrowser(t *testing.T) {
+	w := theCity(t)
+	m := w.somebody(t, "")
+	b := newTab(t)
+	b.open(w.system("documents") + "/")
+	b.until(w.Issuer + "/login")
+	b.loginByPassword(m)
+	b.until(w.system("documents") + "/")
+	for _, system := range []string{"attendance", "mail"} {
+		b.open(w.system(system) + "/")
+		b.until(w.system(system) + "/")
+		if who := b.text("#who"); !strings.Contains(who, m.Name) {
+			t.Errorf("came to %s as %q", system, who)
+		}
+	}
+	b.leave(func() { b.click("#logout") })
+	b.until(w.system("mail") + "/logged-out")
+	b.open(w.system("documents") + "/")
+	b.until(w.Issuer + "/login")
+	b.quiet()
+}
+
 func TestCard_LoginReachesTheSystem(t *testing.T) {
 	w := theCity(t)
 	m := w.somebody(t, "bound")
