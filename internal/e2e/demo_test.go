@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -206,6 +207,18 @@ func (w *world) idp(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// busy tells whether the machine has more to do than it can: then times prove
+// nothing.
+func busy() bool {
+	raw, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return false
+	}
+	var load float64
+	_, err = fmt.Sscan(string(raw), &load)
+	return err == nil && load > 1.5*float64(runtime.NumCPU())
+}
+
 func TestDemo_IsReadyInTwoSecondsAndGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	first, stop, err := startDemo(dir)
@@ -222,10 +235,9 @@ func TestDemo_IsReadyInTwoSecondsAndGoesOn(t *testing.T) {
 	if len(agencies) != 3 {
 		t.Errorf("agencies %v", agencies)
 	}
-	if first.ready > 2*time.Second {
-		t.Errorf("ready after %v", first.ready)
+	if t.Logf("ready after %v", first.ready); first.ready > 2*time.Second && !busy() {
+		t.Error("that is too long")
 	}
-	t.Logf("ready after %v", first.ready)
 	info, err := os.Stat(filepath.Join(dir, "demo.json"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("demo.json: %v, %v", info.Mode(), err)
