@@ -26,6 +26,12 @@ type city struct {
 
 func startCity(t *testing.T) *city {
 	t.Helper()
+	return startCityWith(t, func(*config.Config) {})
+}
+
+// startCityWith is startCity with settings changed.
+func startCityWith(t *testing.T, change func(*config.Config)) *city {
+	t.Helper()
 	plan, err := demo.NewPlan(t.TempDir(), "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +43,7 @@ func startCity(t *testing.T) *city {
 	if err != nil {
 		t.Fatal(err)
 	}
+	change(cfg)
 	seeds, err := demoSeeds(plan)
 	if err != nil {
 		t.Fatal(err)
