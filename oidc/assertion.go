@@ -67,7 +67,7 @@ func assertionCredentials(form url.Values) (*credentials, error) {
 func (p *Provider) verifyAssertion(ctx context.Context, c *client, jws string) error {
 	payload, err := keys.VerifyWithJWKS(jws, c.JWKS, assertionAlgorithms)
 	if err != nil {
-		return errClient
+		return errGuess
 	}
 	var claims assertionClaims
 	if json.Unmarshal(payload, &claims) != nil {

@@ -128,7 +128,7 @@ func TestT046_AssertionOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		won := 0
-		for i := range 16 {
+		for i := range 40 {
 			base := w.server.URL
 			if i%2 == 1 {
 				base = second.URL
@@ -147,7 +147,7 @@ func TestT046_AssertionOnce(t *testing.T) {
 		}
 		wg.Wait()
 		if won != 1 {
-			t.Errorf("%d of 16 parallel uses succeeded", won)
+			t.Errorf("%d of 40 parallel uses succeeded", won)
 		}
 		w.pass(30 * time.Second)
 		expect(t, w.withAssertion(jws), 401, "invalid_client")

@@ -22,7 +22,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if handle := form.Get("flow"); handle != "" && !form.Has("client_id") && r.Method == http.MethodGet {
-		p.resume(w, r, handle)
+		p.resume(w, r, handle, form)
 		return
 	}
 	p.begin(w, r, form)
@@ -47,7 +47,7 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, form url.Values
 	if r.Method == http.MethodPost && current == nil && p.Sessions.Browser(r) == nil {
 		// A POST from another site comes without our cookies (SameSite=Lax): the
 		// request is kept and asked again by GET, which brings them.
-		p.park(w, r, PathAuthorize, form)
+		p.park(w, r, PathAuthorize, q.form)
 		return
 	}
 	decision, err := p.decide(r, q, current, nil)

@@ -144,24 +144,33 @@ func TestT011_PromptAndHint(t *testing.T) {
 
 func TestT012_AlteredBetweenSteps(t *testing.T) {
 	w := newWorld(t)
-	w.stay = true
-	b := w.browser()
-	a := b.authorize(w.request("high"))
-	handle := a.at.Query().Get("flow")
-	w.stay = false
-	altered := w.request("app", "scope", "openid email")
-	altered.Set("flow", handle)
-	got := b.get(w.server.URL + oidc.PathAuthorize + "?flow=" + handle + "&scope=openid+email&acr_values=urn:taipeion:acr:1")
-	if got = b.follow(got); got.sent().Get("code") == "" {
-		t.Fatalf("%d %v", got.status, got.location())
+	start := func(b *browser) string {
+		w.stay = true
+		defer func() { w.stay = false }()
+		return b.authorize(w.request("high")).at.Query().Get("flow")
 	}
-	answer := w.redeem("high", got.sent().Get("code")).json(t)
+	resume := w.server.URL + oidc.PathAuthorize + "?flow="
+	for _, extra := range []string{"scope=openid+email", "acr_values=urn:taipeion:acr:1", "redirect_uri=https://rp.test/cb",
+		"code_challenge=x", "state=other", "agency=1", "client_id=app"} {
+		b := w.browser()
+		handle := start(b)
+		if a := b.get(resume + handle + "&" + extra); a.status != 400 || a.location() != nil {
+			t.Errorf("%s beside the handle: %d %v", extra, a.status, a.location())
+		}
+		if a := b.get(resume + handle); a.status != 400 && !strings.HasPrefix(extra, "client_id") {
+			t.Errorf("the flow goes on after %s: %d", extra, a.status)
+		}
+	}
+	b := w.browser()
+	handle := start(b)
+	a := b.follow(b.get(resume + handle + "&lang=en"))
+	answer := w.redeem("high", a.sent().Get("code")).json(t)
 	if answer["scope"] != "openid" || claims(t, answer["id_token"])["acr"] != idp.LevelCard.ACR() {
-		t.Errorf("parameters beside the handle counted: %v", answer)
+		t.Errorf("%v", answer)
 	}
 	// A used flow, an invented one, one cut short.
 	for _, h := range []string{handle, "x", handle[:20], strings.Repeat("A", 43)} {
-		if a := b.get(w.server.URL + oidc.PathAuthorize + "?flow=" + h); a.status != 400 || a.location() != nil {
+		if a := b.get(resume + h); a.status != 400 || a.location() != nil {
 			t.Errorf("flow %.10s: %d %v", h, a.status, a.location())
 		}
 	}

@@ -26,6 +26,9 @@ type credentials struct {
 // client and a wrong secret look alike.
 var errClient = newFault(codeInvalidClient, "client authentication failed")
 
+// errGuess is errClient for what may be a guess, which counts.
+var errGuess = &fault{code: errClient.code, description: errClient.description, status: errClient.status}
+
 var errTwoMethods = newFault(codeInvalidRequest, "more than one way of client authentication")
 
 // authenticateClient is fosite's ClientAuthenticationStrategy.
@@ -49,7 +52,7 @@ func (p *Provider) clientOf(ctx context.Context, r *http.Request, form url.Value
 		return nil, f
 	}
 	c, err := p.verifyCredentials(ctx, cred)
-	if errors.Is(err, errClient) {
+	if errors.Is(err, errGuess) {
 		if p.throttle.fail(cred.id, source) {
 			p.recordThrottle(ctx, cred.id)
 		}
@@ -88,14 +91,14 @@ func (p *Provider) verifyCredentials(ctx context.Context, cred *credentials) (*c
 		}
 	case idp.AuthPrivateKeyJWT:
 		if !known {
-			return nil, errClient
+			return nil, errGuess
 		}
 		if err := p.verifyAssertion(ctx, c, cred.secret); err != nil {
 			return nil, err
 		}
 	default:
 		if !p.secretMatches(c, cred.secret) || !known {
-			return nil, errClient
+			return nil, errGuess
 		}
 	}
 	return c, nil

@@ -233,13 +233,35 @@ func TestT020_TokensInTheQuery(t *testing.T) {
 
 func TestT022_PKCEOverTheWholeFlow(t *testing.T) {
 	w := newWorld(t)
-	// A challenge changed between the steps does not count: the saved one does.
+	// The challenge is the one of the saved request, and of no other request in
+	// the same browser.
 	w.stay = true
 	b := w.browser()
 	handle := b.authorize(w.request("app")).at.Query().Get("flow")
+	b.authorize(w.request("app", "code_challenge", strings.Repeat("A", 43)))
 	w.stay = false
-	a := b.follow(b.get(w.server.URL + oidc.PathAuthorize + "?flow=" + handle + "&code_challenge=" + strings.Repeat("A", 43) + "&code_challenge_method=S256"))
+	a := b.follow(b.get(w.server.URL + oidc.PathAuthorize + "?flow=" + handle))
 	if got := w.redeem("app", a.sent().Get("code")); got.status != 200 {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+	other := w.codeIn(b, "app", "code_challenge", strings.Repeat("A", 43))
+	expect(t, w.redeem("app", other), 400, "invalid_grant")
+}
+
+func TestSavedRequestsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	w.stay = true
+	a := w.browser().authorize(w.request("app", "unknown", strings.Repeat("x", 20000)))
+	flow, err := w.store.Flow(t.Context(), hash(a.at.Query().Get("flow")))
+	must(t, err)
+	if len(flow.Request) > 1000 {
+		t.Errorf("%d bytes were saved", len(flow.Request))
+	}
+	w.stay = false
+	if a := w.browser().authorize(w.request("app", "login_hint", strings.Repeat("x", 40000))); a.status != 400 || a.location() != nil {
+		t.Errorf("a request over the cap: %d", a.status)
+	}
+	if a := w.browser().authorize(w.request("app", "scope", "openid"+strings.Repeat(" x", 10000))); a.location() == nil {
+		t.Errorf("many scopes: %d", a.status)
 	}
 }

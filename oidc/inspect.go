@@ -42,6 +42,15 @@ func (h *inspector) IntrospectToken(ctx context.Context, token string, _ fosite.
 	} else if err != nil {
 		return "", err
 	}
+	if w.grant.Kind == GrantCode {
+		ok, err := h.p.consented(ctx, w.owner, w.grant.PersonID, w.scopes)
+		if err != nil {
+			return "", err
+		}
+		if !ok {
+			return "", errInactive // the consent was withdrawn
+		}
+	}
 	w.kind = kind
 	return kind, nil
 }

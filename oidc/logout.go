@@ -62,7 +62,7 @@ var errLogout = &refusal{templates.ErrorLogout, newFault(codeInvalidRequest, "th
 // client that the hint is not for and an address that is not registered are
 // each refused wholly.
 func (p *Provider) readLogout(r *http.Request, form url.Values) (*logoutRequest, error) {
-	q := &logoutRequest{form: form}
+	q := &logoutRequest{form: known(form)}
 	clientID := form.Get("client_id")
 	if hint := form.Get("id_token_hint"); hint != "" {
 		var err error

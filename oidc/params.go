@@ -15,6 +15,7 @@ const (
 	maxBody       = 64 << 10
 	maxQuery      = 64 << 10
 	maxParameters = 100
+	maxKept       = 32 << 10 // of an authorization request that waits for its person
 	maxState      = 8 << 10
 	maxNonce      = 4 << 10
 )
@@ -119,9 +120,10 @@ func merge(into, from url.Values) error {
 // words splits a space-delimited list, each word once, in its order.
 func words(s string) []string {
 	var out []string
+	seen := map[string]bool{}
 	for w := range strings.SplitSeq(s, " ") {
-		if w != "" && !contains(out, w) {
-			out = append(out, w)
+		if w != "" && !seen[w] {
+			seen[w], out = true, append(out, w)
 		}
 	}
 	return out
@@ -148,4 +150,32 @@ func validClientID(s string) bool {
 		}
 	}
 	return true
+}
+
+// kept are the parameters of requests that are saved. What we don't know is
+// not.
+var kept = []string{
+	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+	"code_challenge", "code_challenge_method", "prompt", "max_age", "display", "ui_locales", "claims_locales",
+	"id_token_hint", "login_hint", "acr_values", "claims", "request", "request_uri", "registration",
+	"post_logout_redirect_uri",
+}
+
+// known leaves out the parameters that are not ours to understand.
+func known(form url.Values) url.Values {
+	out := make(url.Values, len(form))
+	for _, name := range kept {
+		if v, ok := form[name]; ok {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+func size(form url.Values) int {
+	n := 0
+	for name, values := range form {
+		n += len(name) + len(values[0])
+	}
+	return n
 }

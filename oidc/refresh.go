@@ -64,19 +64,29 @@ func (h *refreshExchange) load(ctx context.Context, c *client, w *work, id []byt
 	if err := w.take(g, person); err != nil {
 		return err
 	}
+	consented, err := h.p.consented(ctx, c, g.PersonID, w.scopes)
+	if err == nil && !consented {
+		err = errRefresh
+	}
+	return err
+}
+
+// consented tells whether the consent behind a grant still stands. First-party
+// clients need none.
+func (p *Provider) consented(ctx context.Context, c *client, personID string, scopes []string) (bool, error) {
 	if c.FirstParty {
-		return nil
+		return true, nil
 	}
-	consent, err := h.p.Requests.Consent(ctx, g.PersonID, c.ID)
+	consent, err := p.Requests.Consent(ctx, personID, c.ID)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) {
-		return fmt.Errorf("look up consent: %w", err)
+		return false, fmt.Errorf("look up consent: %w", err)
 	}
-	for _, s := range w.scopes {
+	for _, s := range scopes {
 		if !contains(consent, s) {
-			return errRefresh // the consent was withdrawn
+			return false, nil
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // place says what a token of that generation may do: rotate (the current one),

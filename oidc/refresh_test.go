@@ -169,7 +169,7 @@ func TestT034_WhatEndsARefresh(t *testing.T) {
 					t.Errorf("%s: %d %s", name, a.status, a.body)
 				}
 			}
-			if change.code == "invalid_grant" && name != "consent withdrawn" || name == "client disabled" {
+			if change.code == "invalid_grant" || name == "client disabled" {
 				if w.userinfo(str(got["access_token"])).status != 401 || w.active("service", str(got["access_token"])) {
 					t.Errorf("%s: the access token lives on", name)
 				}

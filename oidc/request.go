@@ -66,6 +66,10 @@ func (p *Provider) identify(ctx context.Context, form url.Values) (*request, err
 	if len(form.Get("state")) > maxState {
 		return nil, refuse(templates.ErrorRequest, "state is too long")
 	}
+	form = known(form)
+	if size(form) > maxKept {
+		return nil, refuse(templates.ErrorRequest, "the request is too long")
+	}
 	q := &request{form: form, client: c, redirectURI: redirect, mode: modeQuery, state: form.Get("state")}
 	if form.Get("response_mode") == modeFormPost {
 		q.mode = modeFormPost

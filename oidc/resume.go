@@ -12,8 +12,9 @@ import (
 	"taipeion.internal/idp/session"
 )
 
-// resume goes on with a saved request, after the login or after a POST.
-func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string) {
+// resume goes on with a saved request, after the login or after a POST. The
+// address says which one and nothing else but the page's language.
+func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string, sent url.Values) {
 	hash := session.HandleHash(handle)
 	flow, err := p.Requests.Flow(r.Context(), hash)
 	if errors.Is(err, idp.ErrNotFound) {
@@ -23,6 +24,12 @@ func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string)
 	if err != nil {
 		p.page(w, r, fmt.Errorf("look up the saved request: %w", err))
 		return
+	}
+	for name := range sent {
+		if name != "flow" && name != "lang" {
+			p.refuseAltered(w, r, flow)
+			return
+		}
 	}
 	if flow.ReturnTo != "" {
 		p.resumeParked(w, r, flow)
@@ -54,15 +61,33 @@ func (p *Provider) resumeParked(w http.ResponseWriter, r *http.Request, flow *id
 // refuseForeign answers a flow that another browser began: whoever sent its
 // address wants to log somebody in as somebody else.
 func (p *Provider) refuseForeign(w http.ResponseWriter, r *http.Request, flow *idp.Flow) {
+	p.recordRefusal(r, flow, string(idp.ReasonFlowForeign))
+	p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowForeign)
+}
+
+// refuseAltered answers parameters that were slipped in beside the handle, and
+// ends the flow.
+func (p *Provider) refuseAltered(w http.ResponseWriter, r *http.Request, flow *idp.Flow) {
+	p.recordRefusal(r, flow, "altered")
+	if browser := p.Sessions.Browser(r); browser != nil {
+		err := p.Requests.FinishFlow(r.Context(), flow.Handle, browser, p.now())
+		if err != nil && !errors.Is(err, idp.ErrUsed) {
+			p.page(w, r, fmt.Errorf("finish the saved request: %w", err))
+			return
+		}
+	}
+	p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
+}
+
+func (p *Provider) recordRefusal(r *http.Request, flow *idp.Flow, result string) {
 	origin := idp.OriginFrom(r.Context())
 	err := p.Requests.Record(r.Context(), idp.Event{
-		At: p.now(), Kind: "flow.refuse", Result: string(idp.ReasonFlowForeign), ClientID: flow.Ask.ClientID,
+		At: p.now(), Kind: "flow.refuse", Result: result, ClientID: flow.Ask.ClientID,
 		Address: origin.Address.String(), RequestID: origin.RequestID,
 	})
 	if err != nil {
 		p.Logger.ErrorContext(r.Context(), "event not kept", "error", err.Error())
 	}
-	p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowForeign)
 }
 
 // continueFlow decides again, uses the flow up and answers the relying system.

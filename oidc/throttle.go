@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// The bounds of guessing at a client's credentials.
+// The bounds of guessing at a client's credentials: a burst, then one failure a
+// second.
 const (
-	throttleFailures = 30
-	throttleWindow   = time.Minute
-	throttleEntries  = 16384
+	throttleBurst   = 30
+	throttleEvery   = time.Second
+	throttleEntries = 16384
+	throttleReport  = time.Minute // a bound that is met is on record so often
 )
 
 // throttle slows down failing client authentication, counted for each pair of
@@ -24,9 +26,18 @@ type throttle struct {
 
 type throttleKey struct{ client, source string }
 
+// throttleEntry is a bucket that fills with time and that failures empty.
 type throttleEntry struct {
-	failures int
-	ends     time.Time
+	left     float64 // failures still allowed
+	at       time.Time
+	reported time.Time
+}
+
+func (e *throttleEntry) fill(now time.Time) {
+	if passed := now.Sub(e.at); passed > 0 {
+		e.left = min(throttleBurst, e.left+float64(passed)/float64(throttleEvery))
+	}
+	e.at = now
 }
 
 // wait tells how long the pair has to wait; zero: not at all.
@@ -34,28 +45,37 @@ func (t *throttle) wait(client, source string) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entries[keyOf(client, source)]
-	if e == nil || e.failures < throttleFailures {
+	if e == nil {
 		return 0
 	}
-	return max(0, e.ends.Sub(t.now()))
+	if e.fill(t.now()); e.left >= 1 {
+		return 0
+	}
+	return time.Duration((1 - e.left) * float64(throttleEvery))
 }
 
-// fail counts a failure; it tells whether this one reached the bound.
+// fail counts a failure; it tells whether to put on record that the bound was
+// met.
 func (t *throttle) fail(client, source string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now, key := t.now(), keyOf(client, source)
 	e := t.entries[key]
-	if e == nil || !now.Before(e.ends) {
+	if e == nil {
 		t.makeRoom(now)
-		e = &throttleEntry{ends: now.Add(throttleWindow)}
+		e = &throttleEntry{left: throttleBurst, at: now}
 		t.entries[key] = e
 	}
-	e.failures++
-	return e.failures == throttleFailures
+	e.fill(now)
+	e.left--
+	if e.left >= 1 || now.Sub(e.reported) < throttleReport {
+		return false
+	}
+	e.reported = now
+	return true
 }
 
-// makeRoom keeps the table bounded: ended entries go first, then any.
+// makeRoom keeps the table bounded: forgiven entries go first, then any.
 func (t *throttle) makeRoom(now time.Time) {
 	if t.entries == nil {
 		t.entries = map[throttleKey]*throttleEntry{}
@@ -64,7 +84,7 @@ func (t *throttle) makeRoom(now time.Time) {
 		return
 	}
 	for key, e := range t.entries {
-		if !now.Before(e.ends) {
+		if e.fill(now); e.left >= throttleBurst {
 			delete(t.entries, key)
 		}
 	}
