@@ -113,30 +113,7 @@ func TestT042_StoreErrorsAreNeverSuccess(t *testing.T) {
 			t.Errorf("userinfo: %d", a.status)
 		}
 		delete(f.fail, "GrantByAccess")
-		next := w.codeIn(b, "app")
-		f.fail["RedeemCode"] = failure
-		if a := w.redeem("app", next); a.status < 500 {
-			t.Errorf("token: %d %s", a.status, a.body)
-		}
-		delete(f.fail, "RedeemCode")
-		if a := w.redeem("app", next); a.status != 200 {
-			t.Errorf("the code after the failure: %d %s", a.status, a.body)
-		}
-		f.fail["CreateGrant"] = failure
-		if a := b.authorize(w.request("app")); a.sent().Get("code") != "" || a.sent().Get("error") == "" {
-			t.Errorf("authorize: %v", a.location())
-		}
-		delete(f.fail, "CreateGrant")
-		w.pass(time.Second)
-		f.fail["Client"] = failure
-		a := b.get(w.server.URL + oidc.PathAuthorize + "?" + w.request("app").Encode())
-		if a.status < 500 || a.location() != nil {
-			t.Errorf("authorize without clients: %d %v", a.status, a.location())
-		}
-		if a := w.post(oidc.PathToken, "app", "grant_type", "refresh_token", "refresh_token", refresh); a.status < 500 {
-			t.Errorf("token without clients: %d %s", a.status, a.body)
-		}
-		delete(f.fail, "Client")
+		f.token(w, b, failure, refresh)
 	}
 	if !w.active("app", access) || w.refresh("app", refresh).status != 200 {
 		t.Error("a failure changed the tokens")
@@ -144,6 +121,36 @@ func TestT042_StoreErrorsAreNeverSuccess(t *testing.T) {
 	if w.codeIn(b, "app"); w.logins != 1 {
 		t.Error("a failed logout ended the session")
 	}
+}
+
+// token tries what issues tokens while the store fails.
+func (f *faulty) token(w *world, b *browser, failure error, refresh string) {
+	t := w.t
+	t.Helper()
+	next := w.codeIn(b, "app")
+	f.fail["RedeemCode"] = failure
+	if a := w.redeem("app", next); a.status < 500 {
+		t.Errorf("token: %d %s", a.status, a.body)
+	}
+	delete(f.fail, "RedeemCode")
+	if a := w.redeem("app", next); a.status != 200 {
+		t.Errorf("the code after the failure: %d %s", a.status, a.body)
+	}
+	f.fail["CreateGrant"] = failure
+	if a := b.authorize(w.request("app")); a.sent().Get("code") != "" || a.sent().Get("error") == "" {
+		t.Errorf("authorize: %v", a.location())
+	}
+	delete(f.fail, "CreateGrant")
+	w.pass(time.Second)
+	f.fail["Client"] = failure
+	a := b.get(w.server.URL + oidc.PathAuthorize + "?" + w.request("app").Encode())
+	if a.status < 500 || a.location() != nil {
+		t.Errorf("authorize without clients: %d %v", a.status, a.location())
+	}
+	if a := w.post(oidc.PathToken, "app", "grant_type", "refresh_token", "refresh_token", refresh); a.status < 500 {
+		t.Errorf("token without clients: %d %s", a.status, a.body)
+	}
+	delete(f.fail, "Client")
 }
 
 func TestT043_Introspection(t *testing.T) {
