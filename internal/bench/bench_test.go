@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"flag"
+	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ var (
 	reportFile = flag.String("report", "", "write the report to this file")
 	quick      = flag.Bool("quick", false, "one short round at 16 workers, to try it")
 	each       = flag.Duration("each", time.Second, "how long a run takes with -quick")
+	rounds     = flag.Int("rounds", 1, "how many of them")
 	only       = flag.String("only", "", "measure only those flows of store/flow that match, and nothing else")
 )
 
@@ -36,7 +39,7 @@ type settings struct {
 
 func chosen() settings {
 	if *quick {
-		return settings{rounds: 1, duration: *each, workers: []int{16}, logins: 20, grants: 20_000, idle: 3 * time.Second}
+		return settings{rounds: *rounds, duration: *each, workers: []int{16}, logins: 20, grants: 20_000, idle: 3 * time.Second}
 	}
 	return settings{rounds: 5, duration: 3 * time.Second, workers: []int{1, 16, 64}, logins: 200, grants: 1_000_000, idle: 30 * time.Second}
 }
@@ -98,9 +101,9 @@ func calibrate(b testing.TB, s settings, floors map[string]*target) (bare float6
 	}
 	bare = median(bares, func(r result) float64 { return r.rate })
 	for i, c := range calibration {
-		rate := median(runs[i], func(r result) float64 { return r.rate })
-		all = append(all, calibrated{c.name, rate, rate / bare, c.want, rate/bare/c.want - 1})
-		b.Logf("%-55s %8.0f/s, ratio %.3f, expected %.3f, %+.0f %%", c.name, rate, rate/bare, c.want, 100*(rate/bare/c.want-1))
+		line := row{product: runs[i], floor: bares}
+		all = append(all, calibrated{c.name, line.rate(), line.ratio(), c.want, line.ratio()/c.want - 1})
+		fmt.Fprintf(os.Stderr, "%-55s %8.0f/s, ratio %.3f, expected %.3f, %+.0f %%\n", c.name, line.rate(), line.ratio(), c.want, 100*(line.ratio()/c.want-1))
 	}
 	return bare, all
 }

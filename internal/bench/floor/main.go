@@ -235,16 +235,16 @@ func openSQLite(path string) (*liteDisk, error) {
 		return nil, err
 	}
 	d := &liteDisk{make(chan write, 512), map[string]*sql.Stmt{}}
-	for _, query := range []string{insertRow, updateRow} {
+	for _, query := range []string{insertRow, updateRow, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"} {
 		if d.prepared[query], err = db.Prepare(query); err != nil {
 			return nil, err
 		}
 	}
-	go d.run(db)
+	go d.run()
 	return d, nil
 }
 
-func (d *liteDisk) run(db *sql.DB) {
+func (d *liteDisk) run() {
 	for first := range d.queue {
 		group := []write{first}
 		for more := true; more && len(group) < 256; {
@@ -255,25 +255,25 @@ func (d *liteDisk) run(db *sql.DB) {
 				more = false
 			}
 		}
-		err := d.commit(db, group)
+		err := d.commit(group)
 		for _, w := range group {
 			w.done <- err
 		}
 	}
 }
 
-func (d *liteDisk) commit(db *sql.DB, group []write) error {
-	tx, err := db.Begin()
-	if err != nil {
+func (d *liteDisk) commit(group []write) error {
+	if _, err := d.prepared["BEGIN IMMEDIATE"].Exec(); err != nil {
 		return err
 	}
 	for _, w := range group {
-		if _, err := tx.Stmt(d.prepared[w.query]).Exec(w.args...); err != nil {
-			_ = tx.Rollback()
+		if _, err := d.prepared[w.query].Exec(w.args...); err != nil {
+			_, _ = d.prepared["ROLLBACK"].Exec()
 			return err
 		}
 	}
-	return tx.Commit()
+	_, err := d.prepared["COMMIT"].Exec()
+	return err
 }
 
 func (d *liteDisk) write(_ context.Context, query string, args ...any) error {
