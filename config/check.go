@@ -100,6 +100,8 @@ func (c *Config) checkLimits(k *check) {
 	k.that(c.Lockout.Failures >= 1 && c.Lockout.Failures <= 10, "lockout.failures", "must be from 1 to 10")
 	k.that(c.Lockout.SourceNames >= 0, "lockout.source_names", "must not be negative")
 	k.that(c.Lockout.GatewayNames >= 0, "lockout.gateway_names", "must not be negative")
+	k.that(c.Lockout.Starts >= 0, "lockout.starts", "must not be negative")
+	k.that(c.Lockout.GatewayStarts >= 0, "lockout.gateway_starts", "must not be negative")
 	k.that(c.Passwords.Memory >= 7168 && c.Passwords.Memory <= 1<<20, "passwords.memory", "must be from 7168 to 1048576 KiB")
 	k.that(c.Passwords.Passes >= 1 && c.Passwords.Passes <= 20, "passwords.passes", "must be from 1 to 20")
 	k.that(c.Passwords.Concurrent >= 0 && c.Passwords.Concurrent <= 1024, "passwords.concurrent", "must be from 0 to 1024")

@@ -148,6 +148,11 @@ type Lockout struct {
 	GatewayNames int `yaml:"gateway_names"`
 	// The time in which those names are counted.
 	SourceWindow Duration `yaml:"source_window"`
+	// Logins that one address may begin within a minute; more are told to come
+	// back. It bounds what is kept for logins that nobody ends. 0: no limit.
+	Starts int `yaml:"starts"`
+	// The same for the addresses of networks.gateways.
+	GatewayStarts int `yaml:"gateway_starts"`
 }
 
 // Passwords is the cost of argon2id.

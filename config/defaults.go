@@ -20,6 +20,7 @@ func Default() *Config {
 		Lockout: Lockout{
 			Failures: 5, Window: Duration(15 * time.Minute), Duration: Duration(15 * time.Minute),
 			SourceNames: 20, GatewayNames: 500, SourceWindow: Duration(15 * time.Minute),
+			Starts: 300, GatewayStarts: 60_000,
 		},
 		Passwords: Passwords{Memory: 19456, Passes: 2, Waiting: 256},
 		Cards: Cards{

@@ -18,8 +18,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	page := errorPage(err)
 	page.Reference = idp.OriginFrom(r.Context()).RequestID
 	h.note(r, page.Status, err)
-	if page.Status == http.StatusServiceUnavailable {
+	switch page.Status {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "60")
 	}
 	h.Pages.Render(w, r, page.Status, page)
 }
@@ -40,6 +43,8 @@ func errorPage(err error) templates.Error {
 		return templates.Error{Status: http.StatusBadRequest}
 	case errors.Is(err, idp.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return templates.Error{Status: http.StatusServiceUnavailable, Title: templates.ErrorUnavailable}
+	case errors.Is(err, idp.ErrOverloaded):
+		return templates.Error{Status: http.StatusTooManyRequests, Title: templates.ErrorThrottled}
 	case errors.As(err, &denied) && denied.Reason == idp.ReasonOutside:
 		return templates.Error{Status: http.StatusForbidden, Reason: denied.Reason}
 	}

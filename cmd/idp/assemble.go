@@ -152,6 +152,7 @@ func names(c *config.Config) policy.Names {
 func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier *cardreader.Verifier) {
 	c, now := h.config, o.Now
 	h.gate = newGate(c, h.store, h.sealer, h.logger, now)
+	starts := boundedStarts{h.store, &server.Budget{Each: c.Lockout.Starts, Gateway: c.Lockout.GatewayStarts, Now: now}}
 	sessions := &session.Manager{
 		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
 	}
@@ -165,7 +166,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 	}
 	for _, part := range []interface{ Mount(mux mux) }{
 		mounting{(&oidc.Provider{
-			Issuer: c.Issuer, Grants: h.store, Requests: h.store, Clients: h.store, Sessions: sessions,
+			Issuer: c.Issuer, Grants: h.store, Requests: starts, Clients: h.store, Sessions: sessions,
 			Keys: h.ring, Algorithms: c.Tokens.Algorithms, Sealer: h.sealer, Pages: pages, Now: now,
 			Lifetimes: oidc.Lifetimes{
 				Code: c.Tokens.Code.D(), Access: c.Tokens.Access.D(), ID: c.Tokens.ID.D(), Refresh: c.Tokens.Refresh.D(),
@@ -174,11 +175,11 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 			Logger: h.logger, CacheGrants: c.Tokens.Cache.D(),
 		}).Mount},
 		mounting{(&login.Handler{
-			Store: h.store, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
+			Store: starts, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
 		}).Mount},
 		mounting{(&portal.Handler{
-			Store: h.store, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
+			Store: starts, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
 		}).Mount},
 	} {

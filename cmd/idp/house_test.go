@@ -281,3 +281,26 @@ func TestT208_NoInternalsOnThePublicListener(t *testing.T) {
 		}
 	}
 }
+
+func TestT203_StartsOfOneSourceAreBounded(t *testing.T) {
+	c := startCityWith(t, func(cfg *config.Config) {
+		cfg.Networks.Gateways, cfg.Lockout.Starts = nil, 20
+	})
+	first := c.browser(t)
+	resp, _ := c.send(t, first, http.MethodGet, "/", nil, nil)
+	begun := resp.Header.Get("Location")
+	before := c.store.Stats().Writes
+	refused := 0
+	for range 100 {
+		resp, _ := c.send(t, c.browser(t), http.MethodGet, "/", nil, nil)
+		if resp.StatusCode == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if wrote := c.store.Stats().Writes - before; wrote > 40 || refused < 60 { // a minute may end meanwhile
+		t.Errorf("%d rows were written, %d starts refused", wrote, refused)
+	}
+	if resp, _ := c.send(t, first, http.MethodGet, begun, nil, nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("the login that was under way: %d", resp.StatusCode)
+	}
+}
