@@ -207,3 +207,41 @@ func TestT005_NothingIsReflected(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a request says about where to go: the provider goes to its own pages
+// and to registered addresses.
+func TestT006_OpenRedirects(t *testing.T) {
+	w := newWorld(t)
+	b, got := w.in("app")
+	targets := []string{"https://evil.test/", "//evil.test", `/\evil.test`, `\/evil.test`, "/%09/evil.test", "///evil.test", "https:evil.test",
+		"http:/evil.test", "javascript:alert(1)", "/.evil.test", "https://rp.test@evil.test", "/\t/evil.test", "%2f%2fevil.test"}
+	names := []string{"next", "return", "return_to", "back", "continue", "redirect", "url", "target", "RelayState", "post_logout_redirect_uri", "flow"}
+	for _, name := range names {
+		for _, target := range targets {
+			extra := url.Values{name: {target}}.Encode()
+			for _, address := range []string{
+				oidc.PathAuthorize + "?" + w.request("app").Encode() + "&" + extra, oidc.PathAuthorize + "?" + extra,
+				oidc.PathLogout + "?id_token_hint=tampered" + str(got["id_token"]) + "&" + extra, oidc.PathLogout + "?client_id=app&" + extra,
+			} {
+				u := b.get(w.server.URL + address).location()
+				if u != nil && u.Host != "rp.test" && !strings.HasPrefix(u.String(), w.server.URL+"/") {
+					t.Errorf("%s leads to %s", address, u)
+				}
+			}
+		}
+	}
+}
+
+func TestT014_T015_RequestObjects(t *testing.T) {
+	w := newWorld(t)
+	for _, uri := range []string{"urn:ietf:params:oauth:request_uri:x", "https://rp.test/r", "file:///etc/passwd", "http://127.0.0.1:1/"} {
+		if a := w.browser().authorize(w.request("app", "request_uri", uri)); a.sent().Get("error") != "request_uri_not_supported" {
+			t.Errorf("%s: %v", uri, a.location())
+		}
+	}
+	for name, jws := range w.forgeries(map[string]any{"iss": "app", "aud": w.issuer, "client_id": "app", "redirect_uri": "https://evil.test/"}) {
+		if a := w.browser().authorize(w.request("app", "request", jws)); a.sent().Get("error") != "request_not_supported" || a.location().Host != "rp.test" {
+			t.Errorf("%s: %v", name, a.location())
+		}
+	}
+}

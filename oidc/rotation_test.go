@@ -23,7 +23,7 @@ func TestT041_RotationUnderLoad(t *testing.T) {
 			return set
 		}
 		verify := func(set jose.JSONWebKeySet, jws string) bool {
-			object, err := jose.ParseSigned(jws, []jose.SignatureAlgorithm{jose.RS256})
+			object, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.RS256})
 			if err != nil || len(set.Key(object.Signatures[0].Header.KeyID)) != 1 {
 				return false
 			}
