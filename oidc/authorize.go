@@ -93,10 +93,21 @@ func (p *Provider) sendToLogin(w http.ResponseWriter, r *http.Request, q *reques
 	flow := p.newFlow(q, hash)
 	flow.Browser = p.Sessions.EnsureBrowser(w, r)
 	if err := p.Requests.CreateFlow(r.Context(), flow); err != nil {
-		p.answerError(w, r, q, fmt.Errorf("save the request: %w", err))
+		p.pageNotSaved(w, r, err)
 		return
 	}
 	seeOther(w, "/login?flow="+handle)
+}
+
+// pageNotSaved says that no login can begin now. A redirect would send the
+// person in a circle: relying systems try again by themselves.
+func (p *Provider) pageNotSaved(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, idp.ErrOverloaded) {
+		w.Header().Set("Retry-After", "60")
+		p.pageReason(w, r, http.StatusTooManyRequests, idp.ReasonThrottled)
+		return
+	}
+	p.page(w, r, fmt.Errorf("save the request: %w", err))
 }
 
 func (p *Provider) newFlow(q *request, hash []byte) *idp.Flow {

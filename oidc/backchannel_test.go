@@ -64,6 +64,13 @@ func (f *faulty) Client(ctx context.Context, id string) (*idp.Client, error) {
 	return f.Store.Client(ctx, id)
 }
 
+func (f *faulty) CreateFlow(ctx context.Context, flow *idp.Flow) error {
+	if err := f.fail["CreateFlow"]; err != nil {
+		return err
+	}
+	return f.Store.CreateFlow(ctx, flow)
+}
+
 func (f *faulty) EndSession(ctx context.Context, id string, at time.Time, events ...idp.Event) ([]string, error) {
 	if err := f.fail["EndSession"]; err != nil {
 		return nil, err
@@ -151,6 +158,22 @@ func (f *faulty) token(w *world, b *browser, failure error, refresh string) {
 		t.Errorf("token without clients: %d %s", a.status, a.body)
 	}
 	delete(f.fail, "Client")
+}
+
+func TestNoLoginCanBegin(t *testing.T) {
+	w := newWorld(t)
+	f := w.breakable()
+	for status, failure := range map[int]error{429: idp.ErrOverloaded, 503: idp.ErrUnavailable, 500: errors.New("broken")} {
+		f.fail["CreateFlow"] = fmt.Errorf("save: %w", failure)
+		for name, a := range map[string]*reply{
+			"GET":  w.browser().authorize(w.request("app")),
+			"POST": w.browser().post(w.server.URL+oidc.PathAuthorize, w.request("app")),
+		} {
+			if a.status != status || a.location() != nil || a.header.Get("Retry-After") == "" {
+				t.Errorf("%s, %v: %d %v", name, failure, a.status, a.location())
+			}
+		}
+	}
 }
 
 func TestT043_Introspection(t *testing.T) {

@@ -3,7 +3,6 @@ package oidc
 import (
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -28,7 +27,7 @@ func (p *Provider) park(w http.ResponseWriter, r *http.Request, path string, for
 		Ask: idp.Ask{ClientID: form.Get("client_id"), At: now}, CreatedAt: now, EndsAt: now.Add(parkedFor),
 	})
 	if err != nil {
-		p.page(w, r, fmt.Errorf("save the request: %w", err))
+		p.pageNotSaved(w, r, err)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
