@@ -92,7 +92,7 @@ func TestOpen_SQLiteIsOursAlone(t *testing.T) {
 func TestSQLite_SyncsItsLog(t *testing.T) {
 	s := freshSQLite(t).open(t)
 	must(t, s.write(t.Context(), func(r runner) error {
-		for q, want := range map[query]string{`PRAGMA journal_mode`: "wal", `PRAGMA synchronous`: "2", `PRAGMA foreign_keys`: "1"} {
+		for q, want := range map[query]string{`PRAGMA journal_mode`: "wal", `PRAGMA synchronous`: "2", `PRAGMA foreign_keys`: "1", `PRAGMA page_size`: "2048"} {
 			var got string
 			if err := r.row(with(q), &got); err != nil || got != want {
 				t.Errorf("%s = %q, %v", q, got, err)

@@ -32,7 +32,11 @@ type liteEngine struct {
 }
 
 func openSQLite(ctx context.Context, path string, c *counters) (*liteEngine, error) {
-	if err := makePrivate(path); err != nil {
+	fresh, err := makePrivate(path)
+	if err == nil && fresh {
+		err = persist(ctx, func() error { return setPages(ctx, path) })
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make the database: %w", err)
 	}
 	writeDB, err := sql.Open("sqlite", liteAddress(path, writing))
@@ -74,7 +78,7 @@ var pragmas = []string{"busy_timeout(10000)", "foreign_keys(1)", "temp_store(2)"
 
 // writing are those of a connection that writes: a commit is on disk when it is
 // answered (synchronous FULL), in the write-ahead log.
-var writing = append([]string{"journal_mode(WAL)", "synchronous(2)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)", "cache_size(-16000)"}, pragmas...)
+var writing = append([]string{"journal_mode(WAL)", "synchronous(2)", "journal_size_limit(67108864)", "wal_autocheckpoint(8000)", "cache_size(-16000)"}, pragmas...)
 
 func liteAddress(path string, pragmas []string) string {
 	values := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
@@ -83,18 +87,36 @@ func liteAddress(path string, pragmas []string) string {
 
 // makePrivate sees to it that the file, and with it SQLite's log beside it, is
 // readable by us alone.
-func makePrivate(path string) error {
+func makePrivate(path string) (fresh bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+		return false, err
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil
+		return false, nil
 	}
+	if err != nil {
+		return false, err
+	}
+	return true, file.Close()
+}
+
+// setPages gives a new file small pages: a hash goes anywhere in its index, so
+// each costs a page, and with many grants 2 KiB halve what is written. The
+// size must be set before the log is turned on.
+func setPages(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", liteAddress(path, pragmas))
 	if err != nil {
 		return err
 	}
-	return file.Close()
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, pragma := range []string{"PRAGMA page_size = 2048", "PRAGMA journal_mode = WAL"} {
+		if _, err := db.ExecContext(ctx, pragma); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read runs without the request's context once it has begun: a look-up takes
