@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -279,5 +280,36 @@ func TestLogGathersAndFlushesErrorsAtOnce(t *testing.T) {
 	logger.With("a", 1).Error("bad")
 	if got := out.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, `Z","level"`) {
 		t.Errorf("log: %s", got)
+	}
+}
+
+func TestT200_SlowConnectionsDelayNobody(t *testing.T) {
+	l := listen(t)
+	run(t, build(t, func(o *Options) { o.Listener, o.Issuer = l, "http://"+l.Addr().String() }))
+	half := "POST /form HTTP/1.1\r\nHost: " + l.Addr().String() +
+		"\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na="
+	for range 1000 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Skipf("this machine has too few files: %v", err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := io.WriteString(c, half); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var took []time.Duration
+	for range 100 {
+		begin := time.Now()
+		resp, err := http.Get("http://" + l.Addr().String() + "/page")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	if p95 := took[94]; p95 > 250*time.Millisecond {
+		t.Errorf("the 95th of 100 requests took %v beside 1,000 slow connections", p95)
 	}
 }
