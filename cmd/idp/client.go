@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/oidc"
 )
 
 func (c *cli) clientCommand() *cobra.Command {
@@ -186,7 +187,7 @@ func (f *clientFlags) complete() (secret string, err error) {
 	if k.AuthMethods[0] == idp.AuthSecretBasic || k.AuthMethods[0] == idp.AuthSecretPost {
 		secret, k.SecretHash = newSecret()
 	}
-	return secret, nil
+	return secret, oidc.ValidateClient(k) // the provider's own rules have the last word
 }
 
 func (c *cli) showClient(cmd *cobra.Command, o *opened, id, secret string) error {

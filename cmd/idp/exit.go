@@ -10,6 +10,7 @@ import (
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/keys"
+	"taipeion.internal/idp/oidc"
 	"taipeion.internal/idp/server"
 )
 
@@ -39,7 +40,7 @@ func exitCode(err error) int {
 	var wrong usageError
 	var network *net.OpError
 	switch {
-	case errors.As(err, &wrong), errors.Is(err, directory.ErrReason):
+	case errors.As(err, &wrong), errors.Is(err, directory.ErrReason), errors.Is(err, oidc.ErrClient):
 		return exitUsage
 	case errors.Is(err, config.ErrInvalid), errors.Is(err, keys.ErrMode), errors.Is(err, keys.ErrSealed),
 		errors.Is(err, server.ErrKeyMode), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
