@@ -46,7 +46,7 @@ func (h *clientCredentials) PopulateTokenEndpointResponse(ctx context.Context, a
 		return err
 	}
 	w.grant = &Grant{
-		ID: newGrantID(), Kind: GrantClient, ClientID: c.ID, Scopes: scopeText(w.scopes),
+		ID: newGrantID(w.now), Kind: GrantClient, ClientID: c.ID, Scopes: scopeText(w.scopes),
 		EndsAt: w.now.Add(h.p.life.Access), CreatedAt: w.now,
 	}
 	i := Issue{GrantID: w.grant.ID, At: w.now, AccessEndsAt: w.grant.EndsAt}

@@ -49,7 +49,7 @@ func (h *codeIssuer) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosi
 	}
 	code, hash := newCode()
 	g := &Grant{
-		ID: newGrantID(), Kind: GrantCode, ClientID: q.client.ID,
+		ID: newGrantID(w.now), Kind: GrantCode, ClientID: q.client.ID,
 		PersonID: w.current.Person.ID, SessionID: w.current.Session.ID,
 		Scopes: scopeText(q.scopes), Request: text,
 		CodeHash: hash, CodeEndsAt: w.now.Add(h.p.life.Code),

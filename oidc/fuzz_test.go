@@ -131,7 +131,7 @@ func TestT038_NoDuplicates(t *testing.T) {
 	ones := 0
 	for range n {
 		code, _ := newCode()
-		id := string(newGrantID())
+		id := string(newGrantID(time.Now()))
 		if seen[code] || seen[id] || len(code) != 43 || len(id) != grantIDSize {
 			t.Fatal("a duplicate")
 		}
