@@ -136,13 +136,13 @@ func TestT038_NoDuplicates(t *testing.T) {
 			t.Fatal("a duplicate")
 		}
 		seen[code], seen[id] = true, true
-		for _, b := range []byte(id) {
+		for _, b := range []byte(id[6:]) { // behind the time
 			for ; b > 0; b &= b - 1 {
 				ones++
 			}
 		}
 	}
-	if mean := float64(ones) / (n * grantIDSize * 8); mean < 0.499 || mean > 0.501 {
+	if mean := float64(ones) / (n * (grantIDSize - 6) * 8); mean < 0.499 || mean > 0.501 {
 		t.Errorf("%.4f of the bits are set", mean)
 	}
 }
