@@ -27,6 +27,7 @@ func (c *cli) serveCommand() *cobra.Command {
 
 func (c *cli) serve(ctx context.Context) error {
 	noCoreDumps()
+	collectLess()
 	cfg, err := config.Load(c.config)
 	if err != nil {
 		return err
