@@ -148,7 +148,9 @@ func (r *report) markdown() string {
 		p("- `%s`: %s.", f.name, f.about)
 	}
 	p("\nAt least 60 %% of the floor's rate is asked for, no errors, and no second without a completion. Statements and")
-	p("transactions are counted by the store; a transaction of SQLite is a group commit that several requests share.\n")
+	p("transactions are counted by the store; a transaction is often a group commit that several requests share. With")
+	p("`tokens.cache: 500ms` an opaque token that was good is believed for that long without asking the store again, which the")
+	p("floor never does.\n")
 	p("| store | flow | workers | rate /s | floor /s | ratio | p50 ms | p99 ms | errors | longest gap ms | CPU ms | floor's | reads | writes | transactions |")
 	p("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, x := range r.rows {
