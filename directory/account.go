@@ -34,11 +34,27 @@ func (g *Gate) State(ctx context.Context, name string) (*AccountState, error) {
 	if s.Accounts, err = g.Accounts.AccountsOf(ctx, account.PersonID); err != nil {
 		return nil, fmt.Errorf("list accounts: %w", err)
 	}
-	s.LockedUntil, s.Failures, err = g.Tries.LockedUntil(ctx, g.personKey(account.PersonID), g.Now(), g.Rules)
-	if err != nil {
-		return nil, fmt.Errorf("read lock: %w", err)
+	// A spelling can be locked by itself, where the person is not.
+	for _, key := range g.keysOf(s) {
+		until, failures, err := g.Tries.LockedUntil(ctx, key, g.Now(), g.Rules)
+		if err != nil {
+			return nil, fmt.Errorf("read lock: %w", err)
+		}
+		if until.After(s.LockedUntil) {
+			s.LockedUntil = until
+		}
+		s.Failures = max(s.Failures, failures)
 	}
 	return s, nil
+}
+
+// keysOf lists the counters of a person and of all their names.
+func (g *Gate) keysOf(s *AccountState) []string {
+	keys := []string{g.personKey(s.Person.ID)}
+	for _, a := range s.Accounts {
+		keys = append(keys, g.nameKey(g.Names.Normalize(a.Name)))
+	}
+	return keys
 }
 
 // Unlock opens a locked person before the time, on record: the person's counter
@@ -51,15 +67,11 @@ func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*Account
 	if err != nil {
 		return nil, err
 	}
-	keys := []string{g.personKey(s.Person.ID)}
-	for _, a := range s.Accounts {
-		keys = append(keys, g.nameKey(g.Names.Normalize(a.Name)))
-	}
 	e := idp.Event{
 		At: g.Now(), Kind: "account.unlock", Result: "ok", PersonID: s.Person.ID, Actor: actor,
 		Detail: strings.TrimSpace(reason), RequestID: idp.OriginFrom(ctx).RequestID,
 	}
-	if err := g.Tries.Unlock(ctx, keys, e); err != nil {
+	if err := g.Tries.Unlock(ctx, g.keysOf(s), e); err != nil {
 		return nil, fmt.Errorf("unlock: %w", err)
 	}
 	s.LockedUntil, s.Failures = time.Time{}, 0

@@ -51,7 +51,13 @@ type Gate struct {
 	Record   func(ctx context.Context, events ...idp.Event) error
 	Now      func() time.Time
 	Logger   *slog.Logger
+
+	turns turnstile
 }
+
+// settleWithin bounds what is done for a try after it was counted, whether or
+// not anybody still waits for the answer.
+const settleWithin = 15 * time.Second
 
 // CheckPassword tells whose name and password these are. Any other outcome is a
 // *Refusal; each try is on record.
@@ -60,6 +66,11 @@ func (g *Gate) CheckPassword(ctx context.Context, name, password string) (*idp.P
 		return nil, &Refusal{Reason: idp.ReasonWrong}
 	}
 	source := sourceOf(ctx)
+	leave, ok := g.turns.enter(ctx, source, (g.limit(ctx)+1)/2)
+	if !ok {
+		return nil, &Refusal{Reason: idp.ReasonBusy, RetryAfter: 2 * time.Second}
+	}
+	defer leave()
 	if err := g.throttle(ctx, source); err != nil {
 		return nil, err
 	}
@@ -71,11 +82,20 @@ func (g *Gate) CheckPassword(ctx context.Context, name, password string) (*idp.P
 	if err != nil {
 		return nil, g.unavailable(ctx, "reserve try", err) // fail closed: no look without a count
 	}
+	// From here on the try counts: who hangs up now leaves the same trace as
+	// who waits for the answer.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
+	defer cancel()
+	return g.look(ctx, account, reserved, password, source)
+}
+
+// look looks at the password of a try that was counted, and settles it.
+func (g *Gate) look(ctx context.Context, account *idp.Account, reserved *Reservation, password, source string) (*idp.Person, error) {
 	if !reserved.NameLockedUntil.IsZero() {
 		g.record(ctx, account, string(idp.ReasonLocked), "")
 		return nil, &Refusal{Reason: idp.ReasonLocked, Until: reserved.NameLockedUntil}
 	}
-	hash := ""
+	hash, err := "", error(nil)
 	if account != nil && reserved.May() {
 		if hash, err = g.Accounts.PasswordHash(ctx, account.PersonID); err != nil {
 			return nil, g.giveBack(ctx, reserved, "read password hash", err)
@@ -132,11 +152,16 @@ func (g *Gate) key(kind, value string) string {
 	return kind + ":" + hex.EncodeToString(g.Key("tries/"+kind, []byte(value)))
 }
 
-func (g *Gate) throttle(ctx context.Context, source string) error {
-	limit := g.Sources.Names
+// limit is how many names the request's source may fail on.
+func (g *Gate) limit(ctx context.Context) int {
 	if idp.OriginFrom(ctx).Gateway {
-		limit = g.Sources.Gateway
+		return g.Sources.Gateway
 	}
+	return g.Sources.Names
+}
+
+func (g *Gate) throttle(ctx context.Context, source string) error {
+	limit := g.limit(ctx)
 	if limit <= 0 || source == "" {
 		return nil
 	}
@@ -190,6 +215,9 @@ func (g *Gate) succeeded(ctx context.Context, account *idp.Account, r *Reservati
 	if err != nil {
 		return nil, g.unavailable(ctx, "read person", err)
 	}
+	if r.AlsoClears, err = g.otherNames(ctx, account.PersonID, r.NameKey); err != nil {
+		return nil, g.unavailable(ctx, "list names", err)
+	}
 	if err := g.Tries.Succeed(ctx, r); errors.Is(err, idp.ErrConflict) {
 		// Other tries locked the name while we looked: nobody learns now which
 		// of them was right.
@@ -205,6 +233,21 @@ func (g *Gate) succeeded(ctx context.Context, account *idp.Account, r *Reservati
 	return person, nil
 }
 
+// otherNames gives the counters of all the other names of a person.
+func (g *Gate) otherNames(ctx context.Context, personID, nameKey string) ([]string, error) {
+	accounts, err := g.Accounts.AccountsOf(ctx, personID)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, a := range accounts {
+		if key := g.nameKey(g.Names.Normalize(a.Name)); key != nameKey {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
 func (g *Gate) lockedMeanwhile(ctx context.Context, r *Reservation) error {
 	until, _, err := g.Tries.LockedUntil(ctx, r.NameKey, g.Now(), r.Rules)
 	if err != nil || until.IsZero() {
@@ -215,8 +258,7 @@ func (g *Gate) lockedMeanwhile(ctx context.Context, r *Reservation) error {
 
 // giveBack is for what failed before the password was looked at.
 func (g *Gate) giveBack(ctx context.Context, r *Reservation, what string, err error) error {
-	// The request may be gone already; the count must not stay.
-	if err := g.Tries.GiveBack(context.WithoutCancel(ctx), r); err != nil {
+	if err := g.Tries.GiveBack(ctx, r); err != nil {
 		g.Logger.ErrorContext(ctx, "give a try back", "error", err)
 	}
 	if errors.Is(err, idp.ErrOverloaded) {

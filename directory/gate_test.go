@@ -39,11 +39,15 @@ type world struct {
 // looks counts how often a person's password was read to be looked at.
 type looks struct {
 	directory.Accounts
-	n    atomic.Int64
-	fail atomic.Bool
+	n      atomic.Int64
+	fail   atomic.Bool
+	before func() // before a look
 }
 
 func (l *looks) PasswordHash(ctx context.Context, personID string) (string, error) {
+	if l.before != nil {
+		l.before()
+	}
 	if l.fail.Load() {
 		return "", fmt.Errorf("directory: %w", idp.ErrUnavailable)
 	}
@@ -412,5 +416,63 @@ func TestT083_UnlockNeedsAReasonAndIsOnRecord(t *testing.T) {
 		if !found {
 			t.Errorf("no record of the unlock in %d events", len(events))
 		}
+	})
+}
+
+// TestHangingUpLeavesTheSameTrace ends the request the moment its try is
+// counted: the source and the record know of it all the same.
+func TestHangingUpLeavesTheSameTrace(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.Sources = directory.Sources{Names: 3, Gateway: 100, Window: 15 * time.Minute}
+		throttled := 0
+		for i := range 10 {
+			ctx, hangUp := context.WithCancel(w.context())
+			w.looks.before = hangUp
+			if outcome(w.CheckPassword(ctx, fmt.Sprintf("name%d", i), "Summer-2026!")) == "throttled" {
+				throttled++
+			}
+			hangUp()
+		}
+		w.looks.before = nil
+		if throttled != 7 {
+			t.Errorf("%d of 10 names were throttled", throttled)
+		}
+		ctx, hangUp := context.WithCancel(from("10.7.7.7"))
+		w.looks.before = hangUp
+		w.CheckPassword(ctx, "ab1234", "wrong")
+		events, err := w.Gate.Tries.(*store.Store).Events(t.Context(), store.EventFilter{PersonID: "p1", Limit: 10})
+		if err != nil || len(events) != 1 || events[0].Result != "wrong" {
+			t.Errorf("on record: %+v, %v", events, err)
+		}
+	})
+}
+
+func TestT079_ParallelTriesDoNotPassTheSourceLimit(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.Sources = directory.Sources{Names: 4, Gateway: 100, Window: 15 * time.Minute}
+		var looked atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 60 {
+			wg.Go(func() {
+				if outcome(w.CheckPassword(w.context(), fmt.Sprintf("name%d", i), "Summer-2026!")) == "wrong" {
+					looked.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n := looked.Load(); n > 4+1 { // one more may be under way, half the limit at once
+			t.Errorf("%d names were looked at", n)
+		}
+	})
+}
+
+func TestSuccessClearsEverySpelling(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 4 {
+			w.want(w.try("wang.daming", "wrong"), "wrong")
+		}
+		w.want(w.try("ab1234", rightPassword), "ok")
+		w.want(w.try("wang.daming", "wrong"), "wrong")
+		w.want(w.try("wang.daming", rightPassword), "ok")
 	})
 }

@@ -52,6 +52,7 @@ type Reservation struct {
 	PersonLockedUntil time.Time // the person was locked already: not looked at
 	LocksName         bool      // this very try set the spelling's lock
 	LocksPerson       bool      // this very try set the person's lock
+	AlsoClears        []string  // the counters of the person's other names: a success clears them too
 }
 
 // May tells whether the password may be looked at.
@@ -70,7 +71,7 @@ type Tries interface {
 	// is locked changes nothing at all; a person that is locked is left alone
 	// while the name's counter goes on counting.
 	Reserve(ctx context.Context, t Try) (*Reservation, error)
-	// Succeed clears both counters, unless another try locked one of them in
+	// Succeed clears both counters, and those of AlsoClears, unless another try locked one of the two in
 	// the meantime: idp.ErrConflict, and the success must not be shown.
 	Succeed(ctx context.Context, r *Reservation, events ...idp.Event) error
 	// GiveBack takes the reservation back: the directory certainly did not look.

@@ -123,7 +123,13 @@ func lockOf(t directory.Try) int64 { return micros(t.At.Add(t.Rules.Duration)) }
 // Succeed implements directory.Tries.
 func (s *Store) Succeed(ctx context.Context, res *directory.Reservation, events ...idp.Event) error {
 	return s.write(ctx, func(r runner) error {
-		for _, key := range sorted(res.NameKey, res.PersonKey) {
+		for _, key := range sorted(append(slices.Clone(res.AlsoClears), res.NameKey, res.PersonKey)...) {
+			if key != res.NameKey && key != res.PersonKey {
+				if _, err := r.exec(with(dropTries, key)); err != nil {
+					return err
+				}
+				continue
+			}
 			n, err := r.exec(with(clearTries, key, ownLock(res, key)))
 			if err != nil {
 				return err
