@@ -169,6 +169,19 @@ func (b *browser) post(target string, fields ...string) answer {
 	return b.do("POST", target, "application/x-www-form-urlencoded", form.Encode())
 }
 
+// choose looks at the page and answers it, as the session that it was drawn for.
+func (b *browser) choose(path, flow, choice string) answer {
+	b.Helper()
+	sid := ""
+	switch v := b.get("/login?flow=" + flow).view.(type) {
+	case templates.Consent:
+		sid = v.Sid
+	case templates.Select:
+		sid = v.Sid
+	}
+	return b.post(path, "flow", flow, "sid", sid, "choice", choice)
+}
+
 func (b *browser) password(flow, account, password string) answer {
 	b.Helper()
 	return b.post("/login/password", "flow", flow, "account", account, "password", password)

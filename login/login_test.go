@@ -139,19 +139,19 @@ func TestConsent(t *testing.T) {
 		if !ok || v.System != "問卷" || !slices.Equal(v.Scopes, ask.Scopes) {
 			t.Fatalf("%+v", v)
 		}
-		if a := b.post("/login/consent", "flow", flow, "choice", "perhaps"); a.StatusCode != 400 {
+		if a := b.choose("/login/consent", flow, "perhaps"); a.StatusCode != 400 {
 			t.Errorf("no choice: %d", a.StatusCode)
 		}
-		w.wantNext(b.post("/login/consent", "flow", flow, "choice", "allow"), flow)
+		w.wantNext(b.choose("/login/consent", flow, "allow"), flow)
 		b.wantDone(flow)
 		b.wantDone(b.begin(ask)) // remembered
 
 		ask.Scopes = []string{"openid", "email"}
 		flow = b.begin(ask)
-		w.wantNext(b.post("/login/consent", "flow", flow, "choice", "deny"), flow)
+		w.wantNext(b.choose("/login/consent", flow, "deny"), flow)
 		b.wantDone(flow) // the relying system hears access_denied
 		flow = b.begin(ask)
-		w.wantNext(b.post("/login/consent", "flow", flow, "choice", "allow"), flow)
+		w.wantNext(b.choose("/login/consent", flow, "allow"), flow)
 		got, err := w.db.Consent(t.Context(), w.person["ab1001"].ID, "survey")
 		if err != nil || !slices.Equal(got, []string{"email", "openid", "profile"}) {
 			t.Errorf("remembered %v, %v", got, err)
@@ -170,11 +170,11 @@ func TestSelectAccount(t *testing.T) {
 	if v, ok := b.get("/login?flow=" + flow).view.(templates.Select); !ok || v.Username != "ab1001" {
 		t.Fatalf("%+v", v)
 	}
-	w.wantNext(b.post("/login/select", "flow", flow, "choice", "continue"), flow)
+	w.wantNext(b.choose("/login/select", flow, "continue"), flow)
 	b.wantDone(flow)
 
 	flow = b.begin(ask)
-	a := b.post("/login/select", "flow", flow, "choice", "other")
+	a := b.choose("/login/select", flow, "other")
 	if a.StatusCode != http.StatusSeeOther || a.to() != "/login/password?flow="+flow {
 		t.Fatalf("%d to %q", a.StatusCode, a.to())
 	}

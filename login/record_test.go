@@ -66,7 +66,7 @@ func TestWhatIsOnRecord(t *testing.T) {
 
 		survey := idp.Ask{ClientID: "survey", Scopes: []string{"openid"}}
 		flow = b.begin(survey)
-		w.wantNext(b.post("/login/consent", "flow", flow, "choice", "allow"), flow)
+		w.wantNext(b.choose("/login/consent", flow, "allow"), flow)
 		w.wantRecord("consent", "ok|"+id+"|survey|")
 	})
 }

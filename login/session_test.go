@@ -167,7 +167,7 @@ func TestT162_TwoPeopleInOneBrowser(t *testing.T) {
 		first, sid := b.cookies["idp-session"], b.wantWho("ab1001").ID
 		survey := idp.Ask{ClientID: "survey", Scopes: []string{"openid"}}
 		waiting := b.begin(survey) // waits for the first one's consent
-		w.wantNext(b.post("/login/consent", "flow", waiting, "choice", "allow"), waiting)
+		w.wantNext(b.choose("/login/consent", waiting, "allow"), waiting)
 
 		again := documents
 		again.PromptLogin = true

@@ -113,7 +113,7 @@ func (h *Handler) posted(w http.ResponseWriter, r *http.Request, limit int64, st
 // browser does not answer.
 func (v *visit) stale(w http.ResponseWriter, r *http.Request) bool {
 	sid := one(r.PostForm, "sid")
-	if sid == "" || sid == v.current.Session.ID {
+	if sid == v.current.Session.ID {
 		return false
 	}
 	v.next(w, r)

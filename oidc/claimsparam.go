@@ -3,6 +3,7 @@ package oidc
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	idp "taipeion.internal/idp"
 )
@@ -83,6 +84,7 @@ func (q *request) readClaims(text string) error {
 			q.ask.Subject = sub[0] // Core section 5.5.1: must be that person
 		}
 	}
+	q.ask.Scopes = q.consentScopes()
 	wish := q.claims.IDToken["acr"]
 	asked := wish.strings()
 	var levels []idp.Level
@@ -101,4 +103,21 @@ func (q *request) readClaims(text string) error {
 		q.ask.Essential = levels
 	}
 	return nil
+}
+
+// consentScopes are the scopes that the person is asked about: those that will
+// be granted, and those behind each claim that is asked for by itself.
+func (q *request) consentScopes() []string {
+	scopes := slices.Clone(q.scopes)
+	for _, sc := range scopeClaims {
+		behind := slices.ContainsFunc(sc.claims, func(name string) bool {
+			_, info := q.claims.UserInfo[name]
+			_, token := q.claims.IDToken[name]
+			return info || token
+		})
+		if behind && contains(q.client.Scopes, sc.scope) && !contains(scopes, sc.scope) {
+			scopes = append(scopes, sc.scope)
+		}
+	}
+	return scopes
 }

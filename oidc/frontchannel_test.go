@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -263,5 +264,27 @@ func TestSavedRequestsAreBounded(t *testing.T) {
 	}
 	if a := w.browser().authorize(w.request("app", "scope", "openid"+strings.Repeat(" x", 10000))); a.location() == nil {
 		t.Errorf("many scopes: %d", a.status)
+	}
+}
+
+// TestConsent_CoversClaimsAskedForOneByOne holds a third party's claims parameter
+// against what the person was asked about.
+func TestConsent_CoversClaimsAskedForOneByOne(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	claims := `{"userinfo":{"name":null,"title":{"essential":true}},"id_token":{"email":null}}`
+	got := w.redeem("third", w.codeIn(b, "third", "scope", "openid", "claims", claims)).json(t)
+	consent, err := w.store.Consent(t.Context(), "wang", "third")
+	must(t, err)
+	for _, scope := range []string{"openid", "profile", "agency", "email"} {
+		if !slices.Contains(consent, scope) {
+			t.Errorf("%s was given without being asked about: %v", scope, consent)
+		}
+	}
+	if slices.Contains(consent, "phone") || slices.Contains(consent, "address") {
+		t.Errorf("asked about more than is given: %v", consent)
+	}
+	if got["scope"] != nil && got["scope"] != "openid" {
+		t.Errorf("scope %v was granted", got["scope"])
 	}
 }

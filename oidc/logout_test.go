@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -258,4 +259,25 @@ func TestClaimsParameter(t *testing.T) {
 	if info := w.userinfo(str(less["access_token"])).json(t); info["email"] != nil || claims(t, less["id_token"])["phone_number"] != nil {
 		t.Error("a claim beyond the client's scopes")
 	}
+}
+
+// TestT153_ACodeIssuedWhileTheSessionEndsIsDead lets logouts and code requests of
+// one session meet: what came out of the session does not outlive it.
+func TestT153_ACodeIssuedWhileTheSessionEndsIsDead(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		for range 30 {
+			b, got := w.in("app", "scope", "openid")
+			var wg sync.WaitGroup
+			var code string
+			wg.Go(func() { code = b.authorize(w.request("app", "scope", "openid", "prompt", "none")).sent().Get("code") })
+			wg.Go(func() { b.get(logoutURL(w, "id_token_hint", str(got["id_token"]))) })
+			wg.Wait()
+			if code == "" {
+				continue
+			}
+			if a := w.redeem("app", code); a.status == 200 {
+				t.Errorf("a code of the ended session gave tokens: active %v", w.active("app", str(a.json(t)["access_token"])))
+			}
+		}
+	})
 }

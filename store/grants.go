@@ -17,8 +17,9 @@ const (
 
 	grantColumns query = `SELECT g.id, g.kind, g.client_id, g.person_id, g.session_id, g.scopes, g.request,
 			g.code_hash, g.code_ends_at, g.code_used_at, g.access_hash, g.access_ends_at, g.generation, g.rotated_at,
-			g.refresh_ends_at, g.ends_at, g.revoked_at, g.created_at, ` + personColumns + `
-		FROM grants g LEFT JOIN persons p ON p.id = g.person_id` + agencyJoin
+			g.refresh_ends_at, g.ends_at, g.revoked_at, g.created_at,
+			CASE WHEN g.offline THEN 0 ELSE COALESCE(s.ended_at, 0) END, ` + personColumns + `
+		FROM grants g LEFT JOIN sessions s ON s.id = g.session_id LEFT JOIN persons p ON p.id = g.person_id` + agencyJoin
 	grantByID     query = grantColumns + ` WHERE g.id = $1`
 	grantByCode   query = grantColumns + ` WHERE g.code_hash = $1`
 	grantByAccess query = grantColumns + ` WHERE g.access_hash = $1`
@@ -100,13 +101,19 @@ func (s *Store) GrantByAccess(ctx context.Context, accessHash []byte) (*oidc.Gra
 	return s.grant(ctx, with(grantByAccess, accessHash))
 }
 
+// grant reads one. A grant that ends with its session is revoked from the moment
+// that ended, even one that was inserted while it did.
 func (s *Store) grant(ctx context.Context, ask statement) (*oidc.Grant, *idp.Person, error) {
 	g, p := &oidc.Grant{}, &idp.Person{}
+	var ended time.Time
 	into := append([]any{&g.ID, &g.Kind, &g.ClientID, &g.PersonID, &g.SessionID, &g.Scopes, &g.Request,
 		&g.CodeHash, moment{&g.CodeEndsAt}, moment{&g.CodeUsedAt}, &g.AccessHash, moment{&g.AccessEndsAt}, &g.Generation, moment{&g.RotatedAt},
-		moment{&g.RefreshEndsAt}, moment{&g.EndsAt}, moment{&g.RevokedAt}, moment{&g.CreatedAt}}, personInto(p)...)
+		moment{&g.RefreshEndsAt}, moment{&g.EndsAt}, moment{&g.RevokedAt}, moment{&g.CreatedAt}, moment{&ended}}, personInto(p)...)
 	if err := s.read(ctx, func(r runner) error { return r.row(ask, into...) }); err != nil {
 		return nil, nil, err
+	}
+	if g.RevokedAt.IsZero() {
+		g.RevokedAt = ended
 	}
 	if g.PersonID == "" {
 		return g, nil, nil

@@ -268,3 +268,24 @@ func TestRotate_RacedSucceedsOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestGrantOfAnEndedSession inserts a grant after its session has ended, as a
+// request that was under way then does.
+func TestGrantOfAnEndedSession(t *testing.T) {
+	storeTest(t, func(t *testing.T, s *Store) {
+		must(t, s.CreateSession(t.Context(), &idp.Session{ID: "ended", PersonID: "p1", CreatedAt: noon, SeenAt: noon, EndsAt: noon.Add(time.Hour)},
+			[]byte("token of ended"), nil))
+		must(t, second(s.EndSession(t.Context(), "ended", noon)))
+		for scopes, lives := range map[string]bool{"openid": false, "openid offline_access": true} {
+			g := &oidc.Grant{ID: []byte(scopes[:6] + "0123456789")[:16], Kind: oidc.GrantCode, ClientID: "c", PersonID: "p1", SessionID: "ended", Scopes: scopes,
+				CodeHash: []byte("code " + scopes), CodeEndsAt: noon.Add(time.Minute), EndsAt: noon.Add(time.Hour), CreatedAt: noon}
+			g.ID[15] = byte(len(scopes))
+			must(t, s.CreateGrant(t.Context(), g))
+			got, _, err := s.GrantByCode(t.Context(), g.CodeHash)
+			must(t, err)
+			if got.RevokedAt.IsZero() != lives {
+				t.Errorf("%s: revoked at %v", scopes, got.RevokedAt)
+			}
+		}
+	})
+}

@@ -23,8 +23,8 @@ const (
 		WHERE s.person_id = $1 AND s.ended_at = 0 AND s.ends_at > $2 ORDER BY s.created_at DESC, s.id`
 )
 
-// CreateSession implements session.Store. The session that it replaces ends;
-// its grants go on, as the relying systems' own sessions do.
+// CreateSession implements session.Store. The session that it replaces ends, and
+// with it the grants that live no longer than their session.
 func (s *Store) CreateSession(ctx context.Context, n *idp.Session, tokenHash, replaces []byte, events ...idp.Event) error {
 	list := make([]statement, 0, 2+len(events))
 	if replaces != nil {
