@@ -5,6 +5,7 @@ BIN         ?= bin/idp
 DATA        ?= demo-data
 LISTEN      ?= localhost:8080
 FUZZTIME    ?= 30s
+SOAK        ?= 10m
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -42,7 +43,8 @@ bench: ## measure, and write docs/benchmarks.md
 	@sh scripts/deps.sh test
 	$(GO) test -timeout 3h -run '^$$' -bench . -benchtime 1x ./internal/bench -report $(CURDIR)/docs/benchmarks.md
 
-hunt: ## run every fuzz test for FUZZTIME
+hunt: ## run every fuzz test for FUZZTIME, and the product for SOAK
+	IDP_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run 'TestT205' ./cmd/idp
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for fuzz in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$fuzz"; $(GO) test -run '^$$' -fuzz "^$$fuzz$$" -fuzztime $(FUZZTIME) $$pkg; \
