@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,11 +12,27 @@ import (
 )
 
 // check gathers everything that is wrong, so that it can be put right at once.
-type check struct{ faults []error }
+type check struct{ faults faults }
+
+// fault is one thing that is wrong with one key.
+type fault struct{ key, text string }
+
+func (f fault) Error() string { return f.key + ": " + f.text }
+
+// faults is all that is wrong.
+type faults []fault
+
+func (list faults) Error() string {
+	var lines []string
+	for _, f := range list {
+		lines = append(lines, f.Error())
+	}
+	return strings.Join(lines, "\n")
+}
 
 func (c *check) that(ok bool, key, format string, args ...any) {
 	if !ok {
-		c.faults = append(c.faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+		c.faults = append(c.faults, fault{key, fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -31,7 +46,7 @@ func (c *Config) Check() error {
 	if len(k.faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrInvalid, errors.Join(k.faults...))
+	return fmt.Errorf("%w: %w", ErrInvalid, k.faults)
 }
 
 func (c *Config) checkAddresses(k *check) {

@@ -82,8 +82,15 @@ func TestT225_ErrorsNameTheLineOrTheKey(t *testing.T) {
 		good + "log:\n  level: info\n  colour: red\n":    `idp.yaml:4: configuration is not valid: unknown key "colour"`,
 		good + "cards:\n  profiles:\n  - nme: x\n":       `idp.yaml:4: configuration is not valid: unknown key "nme"`,
 		good + "listen: a:1\nlisten: b:2\n":              `idp.yaml:3: `,
-		good + "lockout:\n  failures: many\n":            `idp.yaml:3: `,
-		good + "session:\n  idle: soon\n":                `"soon" is not a duration`,
+		good + "lockout:\n  failures: many\n":            `idp.yaml:3: configuration is not valid: lockout.failures: "many" is not a number`,
+		good + "session:\n  idle: soon\n":                `idp.yaml:3: configuration is not valid: session.idle: "soon" is not a duration`,
+		good + "log: {access: perhaps}\n":                `idp.yaml:2: configuration is not valid: log.access: "perhaps" is not true or false`,
+		good + "networks:\n  city: 5\n":                  `idp.yaml:3: configuration is not valid: networks.city: "5" is not a list`,
+		good + "tokens: 5\n":                             `idp.yaml:2: configuration is not valid: tokens: "5" is not a section of keys`,
+		good + "passwords: {memory: -3}\n":               `idp.yaml:2: configuration is not valid: passwords.memory: "-3" is out of range`,
+		good + "tokens:\n  code: 61s\n":                  `idp.yaml:3: configuration is not valid: tokens.code: must be from 1s to 1m0s`,
+		good + "pages:\n  contacts:\n  - {name: a}\n":    `idp.yaml:4: configuration is not valid: pages.contacts[0]: needs name and name_en`,
+		good + "tls:\n  certificate: a\n":                `idp.yaml:3: configuration is not valid: tls: needs both`,
 		good + "a: [\n":                                  `idp.yaml:2: `,
 		good + "---\nissuer: x\n":                        "one document",
 		"":                                               "issuer: is required",
@@ -113,7 +120,8 @@ func TestT225_ErrorsNameTheLineOrTheKey(t *testing.T) {
 		}
 	}
 	_, err := Load(write(t, "issuer: http://x.example\nlog: {level: loud}\n"))
-	if err == nil || !strings.Contains(err.Error(), "loopback") || !strings.Contains(err.Error(), "log.level") {
+	if err == nil || !strings.Contains(err.Error(), "idp.yaml:1: configuration is not valid: issuer: must be https") ||
+		!strings.Contains(err.Error(), "idp.yaml:2: configuration is not valid: log.level") {
 		t.Errorf("not all faults at once: %v", err)
 	}
 }

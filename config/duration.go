@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 )
 
 // Duration is a time span, written like "90s", "15m", "12h" or "30d".
@@ -29,6 +32,18 @@ func (d *Duration) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not a duration: write 90s, 15m, 12h or 30d", s)
 	}
 	*d = Duration(v)
+	return nil
+}
+
+// UnmarshalYAML reads the written form, and says where it is wrong.
+func (d *Duration) UnmarshalYAML(node ast.Node) error {
+	text := node.GetToken().Value
+	if _, plain := node.(ast.ScalarNode); !plain {
+		text = node.String()
+	}
+	if err := d.UnmarshalText([]byte(text)); err != nil {
+		return &yaml.SyntaxError{Message: err.Error(), Token: node.GetToken()}
+	}
 	return nil
 }
 

@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"taipeion.internal/idp/cardreader/agent"
 )
@@ -33,7 +35,7 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := c.Check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, located(path, data, err)
 	}
 	return c, nil
 }
@@ -89,8 +91,41 @@ func decode(path string, data []byte, into any) error {
 	if !errors.As(err, &at) || at.GetToken() == nil {
 		return fmt.Errorf("%s: %w: %s", path, ErrInvalid, firstLine(err.Error()))
 	}
-	message := strings.Replace(at.GetMessage(), "unknown field", "unknown key", 1)
-	return fmt.Errorf("%s:%d: %w: %s", path, at.GetToken().Position.Line, ErrInvalid, firstLine(message))
+	return fmt.Errorf("%s:%d: %w: %s", path, at.GetToken().Position.Line, ErrInvalid, message(at, data))
+}
+
+// message puts a fault into our words, with the key it is about.
+func message(at yaml.Error, data []byte) string {
+	text := strings.Replace(firstLine(at.GetMessage()), "unknown field", "unknown key", 1)
+	value := at.GetToken().Value
+	switch e := at.(type) { //nolint:errorlint // as decode found it
+	case *yaml.TypeError:
+		text = fmt.Sprintf("%q is not %s", value, kindOf(e.DstType))
+	case *yaml.OverflowError:
+		text = fmt.Sprintf("%q is out of range", value)
+	case *yaml.UnexpectedNodeTypeError:
+		text = fmt.Sprintf("%q is not %s", value, map[bool]string{true: "a list", false: "a section of keys"}[e.Expected == ast.SequenceType])
+	}
+	for key, where := range positions(data) {
+		if *where == *at.GetToken().Position {
+			return key + ": " + text
+		}
+	}
+	return text
+}
+
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct:
+		return "a section of keys"
+	case reflect.String:
+		return "a text"
+	}
+	return "a number"
 }
 
 func firstLine(s string) string {
