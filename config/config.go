@@ -211,4 +211,6 @@ type Contact struct {
 	NameEN string `yaml:"name_en"`
 	// Telephone number, extension or web address.
 	Text string `yaml:"text"`
+	// The same for pages in English. Empty: as in text.
+	TextEN string `yaml:"text_en"`
 }

@@ -1,10 +1,15 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"taipeion.internal/idp/policy"
+)
 
 // Default is what holds where the file says nothing.
 func Default() *Config {
 	const day = 24 * time.Hour
+	city := policy.CityLockout()
 	return &Config{
 		MasterKeyFile: "master.key",
 		DrainDelay:    Duration(2 * time.Second),
@@ -18,7 +23,7 @@ func Default() *Config {
 			Login: Duration(15 * time.Minute),
 		},
 		Lockout: Lockout{
-			Failures: 5, Window: Duration(15 * time.Minute), Duration: Duration(15 * time.Minute),
+			Failures: city.MaxFailures, Window: Duration(city.Window), Duration: Duration(city.Duration), All: city.All,
 			SourceNames: 20, GatewayNames: 500, SourceWindow: Duration(15 * time.Minute),
 			Starts: 300, GatewayStarts: 60_000,
 		},
@@ -27,9 +32,9 @@ func Default() *Config {
 			Agent: "http://localhost:16121", CRLRefresh: Duration(time.Minute), MOICA: true,
 		},
 		Pages: Pages{Contacts: []Contact{
-			{Name: "機關種子人員", NameEN: "Your agency's contact person"},
-			{Name: "資訊報修", NameEN: "Online repair request"},
-			{Name: "服務專線", NameEN: "Service line", Text: "1999 轉 8585"},
+			{Name: "機關種子人員", NameEN: "Your agency's contact person", Text: "各機關秘書室", TextEN: "each agency's secretariat"},
+			{Name: "資訊報修", NameEN: "Online repair request", Text: "員工入口網 → 資訊報修", TextEN: "Staff portal → IT repair request"},
+			{Name: "服務專線", NameEN: "Service line", Text: "1999 轉 8585", TextEN: "1999 ext. 8585"},
 		}},
 	}
 }

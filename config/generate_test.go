@@ -148,7 +148,7 @@ func (g *generator) section(out *bytes.Buffer, v reflect.Value, indent string) {
 		case key == "contacts":
 			fmt.Fprintf(out, "%scontacts:\n", indent)
 			for _, c := range value.Interface().([]Contact) {
-				fmt.Fprintf(out, "%s  - {name: %q, name_en: %q, text: %q}\n", indent, c.Name, c.NameEN, c.Text)
+				fmt.Fprintf(out, "%s  - {name: %q, name_en: %q, text: %q, text_en: %q}\n", indent, c.Name, c.NameEN, c.Text, c.TextEN)
 			}
 		case value.Kind() == reflect.Struct:
 			fmt.Fprintf(out, "%s%s:\n", indent, key)

@@ -52,9 +52,9 @@ cards:
       id_tail_oid: "{{.TailOID}}"
 pages:
   contacts:
-    - {name: "機關種子人員", name_en: "Your agency's contact person", text: "各機關秘書室"}
-    - {name: "資訊報修", name_en: "Online repair request", text: "員工入口網 → 資訊報修"}
-    - {name: "服務專線", name_en: "Service line", text: "1999 轉 8585"}
+    - {name: "機關種子人員", name_en: "Your agency's contact person", text: "各機關秘書室", text_en: "each agency's secretariat"}
+    - {name: "資訊報修", name_en: "Online repair request", text: "員工入口網 → 資訊報修", text_en: "Staff portal → IT repair request"}
+    - {name: "服務專線", name_en: "Service line", text: "1999 轉 8585", text_en: "1999 ext. 8585"}
 `))
 
 var agentFile = template.Must(template.New("agent.yaml").Parse(`# The demo's card agent.

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"cmp"
 	"html/template"
 	"net/http"
 	"reflect"
@@ -127,9 +128,10 @@ func (p *page) Contacts() []contact {
 	out := make([]contact, len(p.r.opts.Contacts))
 	for i, c := range p.r.opts.Contacts {
 		out[i] = contact{c.NameZH, c.Text}
-		if p.Lang == English && c.NameEN != "" {
-			out[i].Name = c.NameEN
+		if p.Lang != English {
+			continue
 		}
+		out[i] = contact{cmp.Or(c.NameEN, c.NameZH), cmp.Or(c.TextEN, c.Text)}
 	}
 	return out
 }

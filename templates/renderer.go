@@ -27,6 +27,7 @@ type Options struct {
 type Contact struct {
 	NameZH, NameEN string
 	Text           string // a telephone number, an extension, a web address
+	TextEN         string // the same in English; Text if empty
 }
 
 // Renderer renders pages. It is safe for concurrent use.
