@@ -74,8 +74,8 @@ func build(t *testing.T, change func(*Options)) *house {
 	}))
 	o := Options{
 		Issuer: "https://id.example", Metrics: metrics, Mounts: h.mounts,
-		Errors:   slog.New(slog.NewJSONHandler(h.errors, nil)),
-		Access:   slog.New(slog.NewJSONHandler(h.access, nil)),
+		Errors:   slog.New(withRequestID{slog.NewJSONHandler(h.errors, nil)}),
+		Access:   slog.New(withRequestID{slog.NewJSONHandler(h.access, nil)}),
 		Networks: Networks{Proxies: prefixes("10.0.0.0/8"), City: prefixes("192.0.2.0/24"), Gateways: prefixes("192.0.2.7/32")},
 	}
 	if change != nil {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	idp "taipeion.internal/idp"
 )
 
 const (
@@ -54,10 +56,42 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-// Logger returns a logger of JSON lines in UTC, from that level on.
+// Logger returns a logger of JSON lines in UTC, from that level on. What is
+// logged with the context of a request has its request_id.
 func (l *Log) Logger(level slog.Level) *slog.Logger {
 	handler := slog.NewJSONHandler(l, &slog.HandlerOptions{Level: level, ReplaceAttr: utc})
-	return slog.New(urgent{handler, l})
+	return slog.New(urgent{withRequestID{handler}, l})
+}
+
+// requestIDKey is the one name of a request's ID in the log. It is the
+// X-Request-Id of the answer, and on our error pages.
+const requestIDKey = "request_id"
+
+// withRequestID adds the ID of the request in whose context a record is made.
+type withRequestID struct{ slog.Handler }
+
+func (h withRequestID) Handle(ctx context.Context, r slog.Record) error {
+	if id := idp.OriginFrom(ctx).RequestID; id != "" && !has(r, requestIDKey) {
+		r = r.Clone()
+		r.AddAttrs(slog.String(requestIDKey, id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func has(r slog.Record, key string) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = a.Key == key
+		return !found
+	})
+	return found
+}
+
+func (h withRequestID) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withRequestID{h.Handler.WithAttrs(attrs)}
+}
+
+func (h withRequestID) WithGroup(name string) slog.Handler {
+	return withRequestID{h.Handler.WithGroup(name)}
 }
 
 func utc(groups []string, a slog.Attr) slog.Attr {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -48,6 +49,7 @@ type frontOptions struct {
 	Log      *slog.Logger // nil: no access log
 	Errors   *slog.Logger
 	Fail     Fail
+	Allowed  func(r *http.Request) []string // the methods of the request's path
 	Now      func() time.Time
 }
 
@@ -135,8 +137,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}))
 	answer := &response{ResponseWriter: w, intercept: f.Fail != nil}
 	f.Metrics.inFlight.Inc()
-	defer f.finish(answer, r, id, start)
+	defer f.finish(answer, r, start)
 	if status := f.refuse(answer, r); status != 0 {
+		if status == http.StatusMethodNotAllowed {
+			status = f.allow(answer, r)
+		}
 		f.fail(answer, r, status)
 		return
 	}
@@ -150,13 +155,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // finish recovers from a panic, counts and logs.
-func (f *front) finish(w *response, r *http.Request, id string, start time.Time) {
+func (f *front) finish(w *response, r *http.Request, start time.Time) {
 	if v := recover(); v != nil {
 		if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares the value itself
 			f.Metrics.inFlight.Dec()
 			panic(v)
 		}
-		f.panicked(w, r, id, v)
+		f.panicked(w, r, v)
 	}
 	if w.status == 0 {
 		w.status = http.StatusOK
@@ -170,32 +175,40 @@ func (f *front) finish(w *response, r *http.Request, id string, start time.Time)
 	f.Metrics.inFlight.Dec()
 	if f.Log != nil {
 		f.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("id", id), slog.String("method", knownMethod(r.Method)), slog.String("route", route.pattern),
+			slog.String("method", knownMethod(r.Method)), slog.String("route", route.pattern),
 			slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", took))
 	}
 }
 
 // panicked answers 500. What was thrown may hold anything, so only its type is
 // logged, and its text if the runtime wrote it.
-func (f *front) panicked(w *response, r *http.Request, id string, v any) {
+func (f *front) panicked(w *response, r *http.Request, v any) {
 	f.Metrics.panics.Inc()
 	what := fmt.Sprintf("%T", v)
 	var fault runtime.Error
 	if err, ok := v.(error); ok && errors.As(err, &fault) {
 		what = fault.Error()
 	}
-	f.Errors.Error("panic", "id", id, "panic", what, "stack", string(debug.Stack()))
+	f.Errors.ErrorContext(r.Context(), "panic", "panic", what, "stack", string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // half an answer is out: cut the connection
 	}
 	f.fail(w, r, http.StatusInternalServerError)
 }
 
+// allow says which methods the route has (RFC 9110 section 10.2.1), or that
+// there is none.
+func (f *front) allow(w *response, r *http.Request) (status int) {
+	methods := f.Allowed(r)
+	if len(methods) == 0 {
+		return http.StatusNotFound
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	return http.StatusMethodNotAllowed
+}
+
 func (f *front) fail(w *response, r *http.Request, status int) {
 	w.intercept, w.notFound = false, false // this answer is ours and goes out
-	if status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", "GET, HEAD, POST, OPTIONS")
-	}
 	if f.Fail != nil && status != http.StatusMisdirectedRequest && strings.Contains(r.Header.Get("Accept"), "text/html") {
 		f.Fail(w, r, status)
 		return
@@ -203,9 +216,11 @@ func (f *front) fail(w *response, r *http.Request, status int) {
 	http.Error(w, http.StatusText(status), status)
 }
 
+// methods are those that our routes have.
+var methods = [...]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions}
+
 func knownMethod(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions:
+	if slices.Contains(methods[:], method) {
 		return method
 	}
 	return "other"

@@ -222,6 +222,27 @@ func TestT207_OddMethods(t *testing.T) {
 	}
 }
 
+func TestT207_AllowSaysWhatTheRouteHas(t *testing.T) {
+	h := build(t, func(o *Options) {
+		o.Mounts = NewMounts(o.Metrics)
+		for _, pattern := range []string{"GET /page", "GET /form", "POST /form", "POST /only", "GET /once", "HEAD /once", "POST /once"} {
+			o.Mounts.Handle(pattern, http.NotFoundHandler())
+		}
+	})
+	for path, want := range map[string]string{
+		"/form": "GET, HEAD, POST", "/page": "GET, HEAD", "/only": "POST", "/once": "GET, POST", "/healthz": "GET, HEAD",
+	} {
+		w := h.do(httptest.NewRequest(http.MethodPut, base+path, nil))
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != want {
+			t.Errorf("PUT %s: %d, Allow %q, want %q", path, w.Code, w.Header().Get("Allow"), want)
+		}
+	}
+	w := h.do(httptest.NewRequest(http.MethodPut, base+"/nothing", nil))
+	if w.Code != http.StatusNotFound || w.Header().Get("Allow") != "" {
+		t.Errorf("PUT where nothing is: %d, Allow %q", w.Code, w.Header().Get("Allow"))
+	}
+}
+
 func TestT208_NothingInternalOnThePublicListener(t *testing.T) {
 	h := build(t, func(o *Options) {
 		o.Ready = func(context.Context) error { return errors.New("dial tcp 10.1.1.1:5432: refused") }
@@ -281,7 +302,7 @@ func TestT186_LogIsOneLineWithoutPersonalData(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Errorf("no JSON: %s", line)
 		}
-		if entry["id"] == "" || entry["msg"] != "request" {
+		if entry["request_id"] == nil || entry["msg"] != "request" {
 			t.Errorf("entry %v", entry)
 		}
 	}

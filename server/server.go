@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -59,7 +58,7 @@ func New(o Options) (*Server, error) {
 	o.Mounts.Handle("GET /readyz", http.HandlerFunc(s.readyz))
 	handler, err := newFront(o.Mounts, frontOptions{
 		Issuer: o.Issuer, Hosts: o.Hosts, Networks: o.Networks, Metrics: o.Metrics,
-		Log: o.Access, Errors: o.Errors, Fail: o.Fail, Now: o.Now,
+		Log: o.Access, Errors: o.Errors, Fail: o.Fail, Allowed: o.Mounts.Allowed, Now: o.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -106,7 +105,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		if err := s.opts.Ready(ctx); err != nil {
-			s.opts.Errors.Error("not ready", "error", err.Error())
+			s.opts.Errors.ErrorContext(ctx, "not ready", "error", err.Error())
 			status, text = http.StatusServiceUnavailable, "not ready\n"
 		}
 	}
@@ -189,6 +188,3 @@ func (s *Server) ReloadCertificate() {
 		s.opts.Errors.Info("TLS certificate reloaded", "not_after", s.opts.Certificate.NotAfter())
 	}
 }
-
-// TLSConfig shows the settings of the public listener, nil without TLS.
-func (s *Server) TLSConfig() *tls.Config { return s.public.TLSConfig }
