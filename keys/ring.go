@@ -201,11 +201,21 @@ func (r *Ring) add(ctx context.Context, s slot, state State, number int64) error
 	return nil
 }
 
+// ErrYoung says that a next key was not published long enough to sign: who
+// keeps our key set does not have it yet.
+var ErrYoung = errors.New("the next key is not published long enough")
+
 // Rotate makes the next token key of an algorithm the active one, and keeps
 // the old one published for that long: until the last token it signed has
 // ended. Zero removes it at once, for an emergency. idp.ErrConflict says that
 // another node rotated at the same time.
 func (r *Ring) Rotate(ctx context.Context, alg string, keep time.Duration) error {
+	return r.RotatePublished(ctx, alg, keep, 0)
+}
+
+// RotatePublished is Rotate if the next key was published for at least that
+// long, and ErrYoung otherwise.
+func (r *Ring) RotatePublished(ctx context.Context, alg string, keep, published time.Duration) error {
 	s := slot{UseToken, alg}
 	if !slices.Contains(r.opts.Algorithms, alg) {
 		return fmt.Errorf("no %s keys: %w", alg, idp.ErrNotFound)
@@ -219,6 +229,9 @@ func (r *Ring) Rotate(ctx context.Context, alg string, keep time.Duration) error
 	if active == nil || next == nil {
 		return fmt.Errorf("%s keys changed meanwhile: %w", alg, idp.ErrConflict)
 	}
+	if err := next.age(r.opts.Now(), published); err != nil {
+		return err
+	}
 	rec, err := r.newRecord(s, StateNext, last+1)
 	if err != nil {
 		return err
@@ -227,6 +240,28 @@ func (r *Ring) Rotate(ctx context.Context, alg string, keep time.Duration) error
 		return fmt.Errorf("rotate %s keys: %w", alg, err)
 	}
 	return r.Reload(ctx)
+}
+
+// MayRotate tells, before anything is changed, what RotatePublished would say
+// to the next keys of all these algorithms.
+func (r *Ring) MayRotate(ctx context.Context, algs []string, published time.Duration) error {
+	if err := r.refresh(ctx); err != nil {
+		return err
+	}
+	var faults []error
+	for _, alg := range algs {
+		if next, _ := r.state.Load().find(slot{UseToken, alg}, StateNext); next != nil {
+			faults = append(faults, next.age(r.opts.Now(), published))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (r *Record) age(now time.Time, published time.Duration) error {
+	if ripe := r.CreatedAt.Add(published); now.Before(ripe) {
+		return fmt.Errorf("%w: %s key %s may sign from %s on", ErrYoung, r.Algorithm, r.KID, ripe.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // Key describes a key to an operator.
