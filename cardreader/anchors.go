@@ -98,6 +98,19 @@ func (a *Anchors) KeyIDs() []string {
 	return ids
 }
 
+// NeedLists lists the issuers of cards that need a revocation list, as KeyIDs
+// does.
+func (a *Anchors) NeedLists() []string {
+	var ids []string
+	for id, an := range a.byKey {
+		if an.rules != nil && !an.rules.withoutCRLs {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 func checkIssuer(cert *x509.Certificate) error {
 	switch {
 	case len(cert.SubjectKeyId) == 0:
