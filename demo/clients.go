@@ -48,7 +48,7 @@ func (p *Plan) addClients(s *state) {
 	load.FirstParty = true
 	service := newClient(s, LoadServiceClient)
 	service.Name, service.NameEN = "量測用服務", "Load service"
-	service.Scopes = []string{"agency"}
+	service.Scopes = []string{"load"} // of its own: it speaks for no person
 	service.GrantTypes = []string{"client_credentials"}
 	service.IDTokenAlg = "ES256"
 	service.FirstParty = true

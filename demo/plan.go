@@ -42,18 +42,21 @@ type state struct {
 // (host:port; port 0 for any). What a former plan chose is kept: secrets, and
 // ports as long as they are free.
 func NewPlan(dir, listen string) (*Plan, error) {
+	host, port, err := parseListen(listen)
+	if err != nil {
+		return nil, fmt.Errorf("%w: --listen %s: %w", ErrListen, listen, err)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("demo folder: %w", err)
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("demo folder: %w", err)
 	}
 	s, err := readState(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.choosePorts(listen); err != nil {
+	if err := s.choosePorts(host, port); err != nil {
 		return nil, err
 	}
 	p := &Plan{
@@ -122,23 +125,30 @@ func (s *state) secret(name string) string {
 	return s.Secrets[name]
 }
 
-// choosePorts settles where everything listens: the provider at listen, the
-// agent and the systems at the free ports that follow it.
-func (s *state) choosePorts(listen string) error {
+// ErrListen says that the demo can't listen at such an address.
+var ErrListen = errors.New("not an address for the demo")
+
+func parseListen(listen string) (host string, port int, err error) {
 	host, portText, err := net.SplitHostPort(listen)
 	if err != nil {
-		return fmt.Errorf("--listen %s: want HOST:PORT: %w", listen, err)
+		return "", 0, errors.New("want HOST:PORT")
 	}
 	if host == "" {
 		host = "localhost"
 	}
 	if host != "localhost" && !net.ParseIP(host).IsLoopback() {
-		return fmt.Errorf("--listen %s: the demo's passwords and keys are public, so it listens on loopback only", listen)
+		return "", 0, errors.New("the demo's passwords and keys are public, so it listens on loopback only")
 	}
-	port, err := strconv.Atoi(portText)
+	port, err = strconv.Atoi(portText)
 	if err != nil || port < 0 || port > 65535 {
-		return fmt.Errorf("--listen %s: the port is no number from 0 to 65535", listen)
+		return "", 0, errors.New("the port is no number from 0 to 65535")
 	}
+	return host, port, nil
+}
+
+// choosePorts settles where everything listens: the provider at the port, the
+// agent and the systems at the free ports that follow it.
+func (s *state) choosePorts(host string, port int) (err error) {
 	s.Host = host
 	if port == 0 && free(host, s.Ports["issuer"]) {
 		port = s.Ports["issuer"]
