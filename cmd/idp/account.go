@@ -1,16 +1,21 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 )
 
 func (c *cli) accountCommand() *cobra.Command {
-	return group("account", "Look at accounts and unlock them", c.accountShow(), c.accountUnlock())
+	return group("account", "Look at accounts, unlock, disable and enable them",
+		c.accountShow(), c.accountUnlock(), c.accountState("disable"), c.accountState("enable"))
 }
 
 type shownAccount struct {
@@ -56,7 +61,7 @@ func (c *cli) accountShow() *cobra.Command {
 	return c.needsConfig(&cobra.Command{
 		Use: "show NAME", Short: "Show whose account it is, and whether it is locked", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withGate(cmd, func(gate *directory.Gate) (*directory.AccountState, error) {
+			return c.withGate(cmd, func(_ *opened, gate *directory.Gate) (*directory.AccountState, error) {
 				return gate.State(cmd.Context(), args[0])
 			})
 		},
@@ -71,32 +76,88 @@ func (c *cli) accountUnlock() *cobra.Command {
 		Example: `  idp account unlock ab1234 --reason "asked by telephone" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withGate(cmd, func(gate *directory.Gate) (*directory.AccountState, error) {
+			return c.withGate(cmd, func(_ *opened, gate *directory.Gate) (*directory.AccountState, error) {
 				return gate.Unlock(cmd.Context(), args[0], operator(), reason)
 			})
 		},
 	})
-	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept on record")
-	if err := cmd.MarkFlagRequired("reason"); err != nil {
-		panic(err) // the flag was added a line ago
-	}
+	needsReason(cmd, &reason)
 	return cmd
 }
 
+func needsReason(cmd *cobra.Command, reason *string) {
+	cmd.Flags().StringVar(reason, "reason", "", "why; it is kept on record")
+	if err := cmd.MarkFlagRequired("reason"); err != nil {
+		panic(err) // the flag was added a line ago
+	}
+}
+
+// accountState makes the commands disable and enable.
+func (c *cli) accountState(verb string) *cobra.Command {
+	var reason string
+	cmd := c.needsConfig(&cobra.Command{
+		Use:     verb + " NAME",
+		Short:   "Turn a person away from now on, on record",
+		Long:    "Disables a person, by any account name: logins are refused, and the sessions and tokens\nthere are have no effect any more. idp account enable undoes it.",
+		Example: "  idp account " + verb + ` ab1234 --reason "on leave since Monday" --config idp.yaml`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withGate(cmd, func(o *opened, gate *directory.Gate) (*directory.AccountState, error) {
+				return o.setState(cmd.Context(), gate, args[0], verb, strings.TrimSpace(reason))
+			})
+		},
+	})
+	if verb == "enable" {
+		cmd.Short, cmd.Long = "Let a disabled person log in again, on record", ""
+		cmd.Example = `  idp account enable ab1234 --reason "back from leave" --config idp.yaml`
+	}
+	needsReason(cmd, &reason)
+	return cmd
+}
+
+// setState disables or enables the person behind a name. Who has left the
+// city's service is neither.
+func (o *opened) setState(ctx context.Context, gate *directory.Gate, name, verb, reason string) (*directory.AccountState, error) {
+	if reason == "" {
+		return nil, directory.ErrReason
+	}
+	found, err := gate.State(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if found.Person.State == idp.PersonDeparted {
+		return nil, advise(fmt.Errorf("has left the city's service: %w", errRefused),
+			"People leave and come back with the personnel register, not here.")
+	}
+	state := map[string]idp.PersonState{"disable": idp.PersonDisabled, "enable": idp.PersonEnabled}[verb]
+	now := time.Now()
+	event := idp.Event{
+		At: now, Kind: "account." + verb, Result: "ok", PersonID: found.Person.ID, Actor: operator(), Detail: reason,
+	}
+	if err := o.store.SetState(ctx, found.Person.ID, state, now, event); err != nil {
+		return nil, err
+	}
+	return gate.State(ctx, name)
+}
+
 // withGate asks the gate about a name and shows what it says.
-func (c *cli) withGate(cmd *cobra.Command, ask func(*directory.Gate) (*directory.AccountState, error)) error {
+func (c *cli) withGate(cmd *cobra.Command, ask func(*opened, *directory.Gate) (*directory.AccountState, error)) error {
 	o, err := c.open(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer o.close()
-	gate, err := o.gate()
+	gate, err := o.gate(cmd.Context())
 	if err != nil {
 		return err
 	}
-	state, err := ask(gate)
+	state, err := ask(o, gate)
 	if err != nil {
-		return fmt.Errorf("account %q: %w", cmd.Flags().Arg(0), err)
+		err = fmt.Errorf("account %q: %w", cmd.Flags().Arg(0), err)
+		if errors.Is(err, idp.ErrNotFound) {
+			err = advise(err, "Any account name of the person will do, as typed at login; idp account show NAME tries one.")
+		}
+		return err
 	}
 	return c.showAccount(cmd, state)
 }

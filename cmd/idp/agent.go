@@ -12,8 +12,9 @@ import (
 
 func (c *cli) agentCommand() *cobra.Command {
 	return c.needsConfig(&cobra.Command{
-		Use:   "agent",
-		Short: "Run the card component of a staff PC",
+		Use:         "agent",
+		Annotations: noJSON,
+		Short:       "Run the card component of a staff PC",
 		Long: "Runs the program between the login page and the card reader, on loopback.\n" +
 			"idp config example --agent prints a documented configuration.",
 		Args: cobra.NoArgs,

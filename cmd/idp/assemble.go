@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"sync"
@@ -76,12 +77,19 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 	h.mounts = server.NewMounts(metrics)
 	h.mountAll(o, pages, verifier)
 	h.countStore(metrics)
+	h.watchLists(metrics)
 	return h.openServer(o, metrics, pages)
 }
 
-// openKeeping opens the master key and the store.
+// openKeeping opens the store and the master key.
 func (h *house) openKeeping(ctx context.Context, o assembleOptions, metrics *server.Metrics) (err error) {
-	if h.sealer, err = keys.OpenMaster(h.config.Path(h.config.MasterKeyFile), true); err != nil {
+	path := h.config.Path(h.config.MasterKeyFile)
+	if err := errors.Join(checkFolder("master_key_file", path), checkFolder("store.sqlite", sqlitePath(h.config))); err != nil {
+		return err
+	}
+	h.sealer, err = keys.OpenMaster(path, false)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
 		return err
 	}
 	options, err := storeOptions(h.config)
@@ -89,8 +97,28 @@ func (h *house) openKeeping(ctx context.Context, o assembleOptions, metrics *ser
 		return err
 	}
 	options.Now, options.OnEvent = o.Now, metrics.CountEvent
-	h.store, err = store.Open(ctx, options)
+	if h.store, err = store.Open(ctx, options); err == nil && missing {
+		h.sealer, err = h.makeMaster(ctx, path, o.Now())
+	}
 	return err
+}
+
+// makeMaster makes a master key for a store without signing keys only: those
+// that are there can't be opened with a new one.
+func (h *house) makeMaster(ctx context.Context, path string, now time.Time) (*keys.Sealer, error) {
+	have, err := h.store.Keys().SigningKeys(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	if len(have) == 0 {
+		return keys.OpenMaster(path, true)
+	}
+	// Another node may have made both just now, the master key first.
+	sealer, err := keys.OpenMaster(path, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: the store has signing keys, and there is no %s", keys.ErrSealed, path)
+	}
+	return sealer, err
 }
 
 // prepare does at the same time what takes time: keys, pages, card issuers.
@@ -120,7 +148,7 @@ func storeOptions(c *config.Config) (store.Options, error) {
 func pageOptions(c *config.Config, now func() time.Time) templates.Options {
 	o := templates.Options{ROCYears: c.Pages.ROCYears, Now: now, AgentDownload: c.Pages.AgentDownload}
 	for _, contact := range c.Pages.Contacts {
-		o.Contacts = append(o.Contacts, templates.Contact{NameZH: contact.Name, NameEN: contact.NameEN, Text: contact.Text})
+		o.Contacts = append(o.Contacts, templates.Contact{NameZH: contact.Name, NameEN: contact.NameEN, Text: contact.Text, TextEN: contact.TextEN})
 	}
 	return o
 }
@@ -152,7 +180,9 @@ func names(c *config.Config) policy.Names {
 func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier *cardreader.Verifier) {
 	c, now := h.config, o.Now
 	h.gate = newGate(c, h.store, h.sealer, h.logger, now)
-	starts := boundedStarts{h.store, &server.Budget{Each: c.Lockout.Starts, Gateway: c.Lockout.GatewayStarts, Now: now}}
+	record := &repeats{next: h.store.Record}
+	h.gate.Record = record.Record
+	starts := boundedStarts{h.store, record, &server.Budget{Each: c.Lockout.Starts, Gateway: c.Lockout.GatewayStarts, Now: now}}
 	sessions := &session.Manager{
 		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
 	}

@@ -109,7 +109,8 @@ func (c *cli) clientCreate() *cobra.Command {
 			defer o.close()
 			switch _, err := o.store.Client(cmd.Context(), f.client.ID); {
 			case err == nil:
-				return fmt.Errorf("client %q exists already: %w", f.client.ID, idp.ErrConflict)
+				return advise(fmt.Errorf("client %q exists already: %w", f.client.ID, idp.ErrConflict),
+					"Choose another --id. idp client show "+f.client.ID+" shows the one there is; rotate-secret gives it a new secret.")
 			case !errors.Is(err, idp.ErrNotFound):
 				return err
 			}
@@ -193,7 +194,7 @@ func (f *clientFlags) complete() (secret string, err error) {
 func (c *cli) showClient(cmd *cobra.Command, o *opened, id, secret string) error {
 	k, err := o.store.Client(cmd.Context(), id)
 	if err != nil {
-		return fmt.Errorf("client %q: %w", id, err)
+		return aboutClient(id, err)
 	}
 	s := shown(k, secret)
 	return c.print(cmd, s, func(out *table) {

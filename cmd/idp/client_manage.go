@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -74,7 +75,7 @@ func (c *cli) clientRotate() *cobra.Command {
 			now := time.Now()
 			event := idp.Event{At: now, Kind: "client.rotate-secret", Result: "ok", ClientID: args[0], Actor: operator()}
 			if err := o.store.RotateSecret(cmd.Context(), args[0], hash, now.Add(keep), event); err != nil {
-				return fmt.Errorf("client %q with a secret: %w", args[0], err)
+				return aboutClient(args[0], fmt.Errorf("no secret to replace: %w", err))
 			}
 			return c.showClient(cmd, o, args[0], secret)
 		},
@@ -102,11 +103,20 @@ func (c *cli) clientDisable() *cobra.Command {
 			}
 			event := idp.Event{At: time.Now(), Kind: kind, Result: "ok", ClientID: args[0], Actor: operator()}
 			if err := o.store.DisableClient(cmd.Context(), args[0], !enable, event); err != nil {
-				return fmt.Errorf("client %q: %w", args[0], err)
+				return aboutClient(args[0], err)
 			}
 			return c.showClient(cmd, o, args[0], "")
 		},
 	})
 	cmd.Flags().BoolVar(&enable, "enable", false, "enable it again")
 	return cmd
+}
+
+// aboutClient says whom an error is about, and where to look.
+func aboutClient(id string, err error) error {
+	err = fmt.Errorf("client %q: %w", id, err)
+	if errors.Is(err, idp.ErrNotFound) {
+		return advise(err, "idp client list shows the clients and how they authenticate.")
+	}
+	return err
 }

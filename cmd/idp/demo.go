@@ -150,12 +150,25 @@ func (c *cli) runDemo(cmd *cobra.Command, h *house, plan *demo.Plan, cards <-cha
 	if err := <-cards; err != nil && ctx.Err() == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "idp: %v\nThe demo goes on without cards. To have them: apt-get install softhsm2\n", err)
 	}
-	if err := plan.Print(cmd.OutOrStdout()); err != nil {
+	if err := c.tellDemo(cmd, plan); err != nil {
 		return err
 	}
 	go releaseMemory(ctx)
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// tellDemo says that all is ready and what there is: with --json as demo.json.
+func (c *cli) tellDemo(cmd *cobra.Command, plan *demo.Plan) error {
+	if !c.json {
+		return plan.Print(cmd.OutOrStdout())
+	}
+	list, err := os.ReadFile(plan.ListPath())
+	if err != nil {
+		return fmt.Errorf("demo list: %w", err)
+	}
+	_, err = cmd.OutOrStdout().Write(list)
+	return err
 }
 
 func demoAgent(plan *demo.Plan, logger *slog.Logger) (*agent.Agent, error) {

@@ -8,6 +8,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/config"
+	"taipeion.internal/idp/demo"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/oidc"
@@ -36,20 +37,31 @@ func usage(err error) error { return usageError{err} }
 // errRefused says that something was understood and not allowed.
 var errRefused = errors.New("not allowed")
 
+// advised is an error that brings along what to do about it.
+type advised struct {
+	error
+	advice string
+}
+
+func (a advised) Unwrap() error { return a.error }
+
+func advise(err error, text string) error { return advised{err, text} }
+
 func exitCode(err error) int {
 	var wrong usageError
 	var network *net.OpError
 	switch {
-	case errors.As(err, &wrong), errors.Is(err, directory.ErrReason), errors.Is(err, oidc.ErrClient):
+	case errors.As(err, &wrong), errors.Is(err, directory.ErrReason), errors.Is(err, oidc.ErrClient),
+		errors.Is(err, demo.ErrListen):
 		return exitUsage
 	case errors.Is(err, config.ErrInvalid), errors.Is(err, keys.ErrMode), errors.Is(err, keys.ErrSealed),
-		errors.Is(err, server.ErrKeyMode), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		errors.Is(err, server.ErrKeyMode), errors.Is(err, errNoDatabase), errors.Is(err, errNoFolder), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return exitConfig
 	case errors.Is(err, idp.ErrNotFound):
 		return exitNotFound
 	case errors.Is(err, idp.ErrConflict):
 		return exitConflict
-	case errors.Is(err, errRefused), errors.Is(err, keys.ErrKnownKey):
+	case errors.Is(err, errRefused), errors.Is(err, keys.ErrKnownKey), errors.Is(err, keys.ErrYoung):
 		return exitRefused
 	case errors.Is(err, idp.ErrUnavailable), errors.Is(err, idp.ErrOverloaded), errors.As(err, &network):
 		return exitUnavailable
@@ -60,19 +72,34 @@ func exitCode(err error) int {
 // advice says what to do about an error, where that is not in its text.
 func advice(err error) string {
 	var wrong usageError
-	switch {
-	case errors.As(err, &wrong):
+	var known advised
+	if errors.As(err, &known) {
+		return known.advice
+	}
+	if errors.As(err, &wrong) {
 		return "See idp --help, or idp COMMAND --help."
-	case errors.Is(err, keys.ErrKnownKey):
-		return "A demo's data folder can only be served by: idp demo --data DIR"
-	case errors.Is(err, keys.ErrSealed):
-		return "master_key_file must name the key that this store was made with."
-	case errors.Is(err, syscall.EADDRINUSE):
-		return "Something listens there already: stop it, or choose another address."
-	case errors.Is(err, config.ErrInvalid):
-		return "idp config example prints a documented configuration."
-	case errors.Is(err, idp.ErrUnavailable):
-		return "Is the database running, and does the configuration name the right one?"
+	}
+	for _, a := range []struct {
+		is   error
+		text string
+	}{
+		{demo.ErrListen, "The default is --listen " + demo.DefaultListen + "; localhost:0 takes any free port."},
+		{errNoFolder, "Make the folder, or put the path right; paths start at the configuration's own folder."},
+		{errNoDatabase, "idp migrate makes it, and idp serve does; or the configuration names the wrong one."},
+		{keys.ErrKnownKey, "A demo's data folder can only be served by: idp demo --data DIR"},
+		{keys.ErrSealed, "master_key_file must name the key that this store was made with: bring it back from its copy."},
+		{keys.ErrYoung, "Wait until then; or --force, if no client keeps our key set; or --emergency, if a key is known to others."},
+		{syscall.EADDRINUSE, "Something listens there already: stop it, or choose another address."},
+		{config.ErrInvalid, "idp config example prints a documented configuration."},
+		{idp.ErrUnavailable, "Is the database running, and does the configuration name the right one?"},
+		{directory.ErrReason, "Say why with --reason: it is kept on record."},
+		{fs.ErrNotExist, "Make the file, or put its path right; paths start at the configuration's own folder."},
+		{fs.ErrPermission, "Run this as the user that the files belong to."},
+		{idp.ErrConflict, "Somebody else changed it meanwhile: look again, then try again."},
+	} {
+		if errors.Is(err, a.is) {
+			return a.text
+		}
 	}
 	return ""
 }

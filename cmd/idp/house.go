@@ -42,14 +42,19 @@ func cardVerifier(c *config.Config, o assembleOptions, logger *slog.Logger) (*ca
 			return nil, nil, fmt.Errorf("cards.anchors: %s is an issuer of test cards, whose key everybody has: %w", id, errRefused)
 		}
 	}
-	lists := &cardreader.CRLFiles{Anchors: anchors, Now: o.Now}
-	for _, name := range c.Cards.CRLs {
-		lists.Paths = append(lists.Paths, c.Path(name))
-	}
+	lists := cardLists(c, anchors, o.Now)
 	if err := lists.Load(); err != nil {
 		logger.Error("revocation lists", "error", err.Error())
 	}
 	return &cardreader.Verifier{Anchors: anchors, Revocation: lists, Moduli: &cardreader.Moduli{}, Now: o.Now}, lists, nil
+}
+
+func cardLists(c *config.Config, anchors *cardreader.Anchors, now func() time.Time) *cardreader.CRLFiles {
+	lists := &cardreader.CRLFiles{Anchors: anchors, Now: now}
+	for _, name := range c.Cards.CRLs {
+		lists.Paths = append(lists.Paths, c.Path(name))
+	}
+	return lists
 }
 
 func cardAnchors(c *config.Config) (*cardreader.Anchors, error) {
@@ -74,6 +79,23 @@ func cardAnchors(c *config.Config) (*cardreader.Anchors, error) {
 		return nil, fmt.Errorf("cards: %w: %w", config.ErrInvalid, err)
 	}
 	return anchors, nil
+}
+
+// watchLists shows how long the revocation lists still count: 0 is an issuer
+// whose cards are refused.
+func (h *house) watchLists(m *server.Metrics) {
+	m.GaugesFunc("idp_revocation_list_seconds_left",
+		"How long the revocation lists of an issuer still count; its cards are refused at 0.", "issuer",
+		func() map[string]float64 {
+			left := map[string]float64{}
+			for _, id := range h.crls.Anchors.NeedLists() {
+				left[id] = 0
+			}
+			for id, end := range h.crls.NextUpdates() {
+				left[id] = max(0, end.Sub(h.crls.Now()).Seconds())
+			}
+			return left
+		})
 }
 
 func (h *house) countStore(m *server.Metrics) {

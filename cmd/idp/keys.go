@@ -5,16 +5,23 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/keys"
 )
 
 // A client may keep our key set for a while: a key should have been published
 // at least this long before it signs.
-const publishFor = 10 * time.Minute
+const publishFor time.Duration = 10 * time.Minute
+
+// keepLonger is how much longer than its last token an old key is published:
+// clocks differ.
+const keepLonger = 5 * time.Minute
 
 func (c *cli) keysCommand() *cobra.Command {
 	return group("keys", "List and rotate the signing keys", c.keysList(), c.keysRotate())
@@ -78,61 +85,83 @@ func challengeKey(k keys.Key) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
+// rotation is what keys rotate was told.
+type rotation struct {
+	alg              string
+	keep             time.Duration
+	kept             bool // keep was given
+	emergency, force bool
+}
+
 func (c *cli) keysRotate() *cobra.Command {
-	var alg string
-	var keep time.Duration
-	var emergency bool
+	var r rotation
 	cmd := c.needsConfig(&cobra.Command{
 		Use:   "rotate",
 		Short: "Let the next keys sign, and make new next ones",
 		Long: "Lets the next key of each algorithm sign from now on. The old one stays published until\n" +
-			"the last token it signed has ended. With --emergency the old one is removed at once: tokens\n" +
-			"it signed are refused from then on.",
+			"the last token it signed has ended. A next key that is published for less than ten minutes\n" +
+			"is refused, as clients that keep our key set don't know it yet; --force lets it sign anyway.\n" +
+			"With --emergency the old key is removed at once: tokens it signed are refused from then on.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := c.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer o.close()
-			ring, err := o.ring(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if !cmd.Flags().Changed("keep") {
-				keep = max(o.config.Tokens.ID.D(), o.config.Tokens.Access.D()) + 5*time.Minute
-			}
-			if emergency {
-				keep = 0
-			}
-			algs := o.config.Tokens.Algorithms
-			if alg != "" {
-				algs = []string{alg}
-			}
-			return c.rotate(cmd, ring, algs, keep)
+			r.kept = cmd.Flags().Changed("keep")
+			return c.rotate(cmd, r)
 		},
 	})
-	cmd.Flags().StringVar(&alg, "alg", "", "only this algorithm: RS256, PS256, ES256 or EdDSA")
-	cmd.Flags().DurationVar(&keep, "keep", 0, "how long the old key stays published (default: the life of its last token)")
-	cmd.Flags().BoolVar(&emergency, "emergency", false, "remove the old key at once")
+	cmd.Flags().StringVar(&r.alg, "alg", "", "only this algorithm: "+strings.Join(keys.AllAlgorithms(), ", "))
+	cmd.Flags().DurationVar(&r.keep, "keep", 0, "how long the old key stays published (default: the life of its last token)")
+	cmd.Flags().BoolVar(&r.emergency, "emergency", false, "remove the old key at once")
+	cmd.Flags().BoolVar(&r.force, "force", false, "also let keys sign that were published just now")
 	return cmd
 }
 
-func (c *cli) rotate(cmd *cobra.Command, ring *keys.Ring, algs []string, keep time.Duration) error {
-	before, err := ring.List(cmd.Context())
+// settle holds the flags against the configuration.
+func (r *rotation) settle(t config.Tokens) (algs []string, err error) {
+	if r.keep < 0 {
+		return nil, usage(fmt.Errorf("--keep %v: must not be negative", r.keep))
+	}
+	life := max(t.ID.D(), t.Access.D())
+	switch {
+	case r.emergency: // zero unless given
+	case !r.kept:
+		r.keep = life + keepLonger
+	case r.keep < life:
+		return nil, advise(fmt.Errorf("--keep %v: %w: tokens live up to %v, and those signed last could not be checked any more",
+			r.keep, errRefused, life), "Leave --keep out; or --emergency, if the old key is known to others.")
+	}
+	if r.alg == "" {
+		return t.Algorithms, nil
+	}
+	if !slices.Contains(t.Algorithms, r.alg) {
+		return nil, usage(fmt.Errorf("--alg %q: must be one of %s (tokens.algorithms)", r.alg, strings.Join(t.Algorithms, ", ")))
+	}
+	return []string{r.alg}, nil
+}
+
+func (c *cli) rotate(cmd *cobra.Command, r rotation) error {
+	o, err := c.open(cmd.Context())
 	if err != nil {
 		return err
 	}
+	defer o.close()
+	algs, err := r.settle(o.config.Tokens)
+	if err != nil {
+		return err
+	}
+	ring, err := o.ring(cmd.Context())
+	if err != nil {
+		return err
+	}
+	published := publishFor
+	if r.emergency || r.force {
+		published = 0
+	}
+	if err := ring.MayRotate(cmd.Context(), algs, published); err != nil {
+		return err // before the first of them is changed
+	}
 	result := []map[string]string{}
 	for _, alg := range algs {
-		for _, k := range before {
-			young := k.State == keys.StateNext && k.Algorithm == alg && time.Since(k.CreatedAt) < publishFor
-			if young && keep > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "idp: the next %s key is published only since %s: clients that "+
-					"keep our key set may refuse tokens for a few minutes\n", alg, moment(k.CreatedAt))
-			}
-		}
-		if err := ring.Rotate(cmd.Context(), alg, keep); err != nil {
+		if err := ring.RotatePublished(cmd.Context(), alg, r.keep, published); err != nil {
 			return err
 		}
 		kid, _ := ring.SignsWith(alg)

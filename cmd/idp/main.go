@@ -49,7 +49,11 @@ func run(ctx context.Context, args []string) int {
 	}
 	code := exitCode(err)
 	if c.json {
-		_ = json.NewEncoder(os.Stderr).Encode(map[string]any{"error": err.Error(), "exit_code": code})
+		told := map[string]any{"error": err.Error(), "exit_code": code}
+		if text := advice(err); text != "" {
+			told["advice"] = text
+		}
+		_ = json.NewEncoder(os.Stderr).Encode(told) // there is nowhere to tell it
 		return code
 	}
 	fmt.Fprintln(os.Stderr, "idp:", err)
@@ -90,12 +94,23 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
+// What a command without a result is marked with: --json is refused there.
+const (
+	resultKey   = "result"
+	resultOther = "other"
+)
+
+var noJSON = map[string]string{resultKey: resultOther}
+
 // noteStart tells errors about the command line from those of a command that
 // ran: cobra has no type for the former.
 func (c *cli) noteStart(cmd *cobra.Command) {
 	if inner := cmd.RunE; inner != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			c.started = true
+			if c.json && cmd.Annotations[resultKey] == resultOther {
+				return usage(fmt.Errorf("%s has no result for --json to print", cmd.CommandPath()))
+			}
 			return inner(cmd, args)
 		}
 	}

@@ -3,14 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"os/user"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/keys"
@@ -24,10 +27,59 @@ type opened struct {
 	logger *slog.Logger
 }
 
-// open loads the configuration and opens its store.
+// errNoDatabase says that there is nothing to work on. An operator's command
+// makes no database: behind a mistyped path it would be an empty one.
+var errNoDatabase = errors.New("the database is not there yet")
+
+// errNoFolder says that a path of the configuration leads into no folder. None
+// is made: it may be a typing error, or a disk that is not mounted.
+var errNoFolder = errors.New("no such folder")
+
+// open loads the configuration and opens its store, which must be there.
 func (c *cli) open(ctx context.Context) (*opened, error) {
 	cfg, err := config.Load(c.config)
 	if err != nil {
+		return nil, err
+	}
+	options, err := storeOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if options.SQLite != "" {
+		if _, err := os.Stat(options.SQLite); err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoDatabase, err)
+		}
+	}
+	options.NoMigrate = true
+	st, err := store.Open(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := upToDate(ctx, st); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return newOpened(cfg, st), nil
+}
+
+// upToDate migrates a schema of a former version, and only such a one.
+func upToDate(ctx context.Context, st *store.Store) error {
+	err := st.Ping(ctx)
+	if err == nil {
+		return st.Migrate(ctx)
+	}
+	if errors.Is(err, idp.ErrUnavailable) || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: it has no tables: %w", errNoDatabase, err)
+}
+
+// create is open for the command that may make a database.
+func (c *cli) create(ctx context.Context) (*opened, error) {
+	cfg, err := config.Load(c.config)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFolder("store.sqlite", sqlitePath(cfg)); err != nil {
 		return nil, err
 	}
 	options, err := storeOptions(cfg)
@@ -38,7 +90,36 @@ func (c *cli) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &opened{cfg, st, slog.New(slog.NewTextHandler(os.Stderr, nil))}, nil
+	return newOpened(cfg, st), nil
+}
+
+func newOpened(cfg *config.Config, st *store.Store) *opened {
+	return &opened{cfg, st, slog.New(slog.NewTextHandler(os.Stderr, nil))}
+}
+
+// sqlitePath is the database's file, empty where it is not one.
+func sqlitePath(cfg *config.Config) string {
+	if cfg.Store.PostgreSQLFile != "" {
+		return ""
+	}
+	return cfg.Path(cfg.Store.SQLite)
+}
+
+// checkFolder tells whether there is a folder for the file of a key.
+func checkFolder(key, file string) error {
+	if file == "" {
+		return nil
+	}
+	dir := filepath.Dir(file)
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w: %s", key, errNoFolder, dir)
+	case err != nil:
+		return fmt.Errorf("%s: %w", key, err)
+	case !info.IsDir():
+		return fmt.Errorf("%s: %w: %s is a file", key, errNoFolder, dir)
+	}
+	return nil
 }
 
 func (o *opened) close() {
@@ -47,14 +128,25 @@ func (o *opened) close() {
 	}
 }
 
-// sealer opens the master key; the first command may be older than the first
-// node, so it may make it too.
-func (o *opened) sealer() (*keys.Sealer, error) {
-	return keys.OpenMaster(o.config.Path(o.config.MasterKeyFile), true)
+// sealer opens the master key, which a node made, and makes sure that it is
+// this store's: with another one nothing would be found, or what is written
+// could never be read.
+func (o *opened) sealer(ctx context.Context) (*keys.Sealer, error) {
+	sealer, err := keys.OpenMaster(o.config.Path(o.config.MasterKeyFile), false)
+	if err != nil {
+		return nil, err
+	}
+	if err := sealer.CheckStore(ctx, o.store.Keys(), time.Now()); err != nil {
+		if errors.Is(err, idp.ErrNotFound) {
+			err = advise(err, "Start a node first: idp serve. It makes the keys.")
+		}
+		return nil, err
+	}
+	return sealer, nil
 }
 
 func (o *opened) ring(ctx context.Context) (*keys.Ring, error) {
-	sealer, err := o.sealer()
+	sealer, err := o.sealer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +155,8 @@ func (o *opened) ring(ctx context.Context) (*keys.Ring, error) {
 	})
 }
 
-func (o *opened) gate() (*directory.Gate, error) {
-	sealer, err := o.sealer()
+func (o *opened) gate(ctx context.Context) (*directory.Gate, error) {
+	sealer, err := o.sealer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -85,12 +177,12 @@ func operator() string {
 func (c *cli) migrateCommand() *cobra.Command {
 	return c.needsConfig(&cobra.Command{
 		Use:   "migrate",
-		Short: "Bring the store's schema up to this version",
-		Long: "Brings the schema up to this version. Nodes do it at their start too; several may do so\n" +
+		Short: "Make the database, or bring its schema up to this version",
+		Long: "Makes the database if it is not there, and brings its schema up to this version. Nodes do it at their start too; several may do so\n" +
 			"at once, and nodes of the former version go on working.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := c.open(cmd.Context())
+			o, err := c.create(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -98,69 +190,4 @@ func (c *cli) migrateCommand() *cobra.Command {
 			return c.print(cmd, map[string]bool{"migrated": true}, func(out *table) { out.row("The schema is up to date.") })
 		},
 	})
-}
-
-func (c *cli) configCommand() *cobra.Command {
-	var forAgent bool
-	example := &cobra.Command{
-		Use: "example", Short: "Print a documented configuration", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			text := config.Example()
-			if forAgent {
-				text = config.AgentExample()
-			}
-			_, err := cmd.OutOrStdout().Write(text)
-			return err
-		},
-	}
-	example.Flags().BoolVar(&forAgent, "agent", false, "of the card component")
-	schema := &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of the configuration, for editors", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := cmd.OutOrStdout().Write(config.Schema())
-			return err
-		},
-	}
-	check := c.needsConfig(&cobra.Command{
-		Use: "check", Short: "Check a configuration and the files it names", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.checkConfig(cmd) },
-	})
-	check.Flags().BoolVar(&forAgent, "agent", false, "of the card component")
-	return group("config", "Check and explain the configuration", check, example, schema)
-}
-
-func (c *cli) checkConfig(cmd *cobra.Command) error {
-	done := func() error {
-		return c.print(cmd, map[string]bool{"valid": true}, func(out *table) { out.row("The configuration is valid.") })
-	}
-	if forAgent, _ := cmd.Flags().GetBool("agent"); forAgent {
-		if _, err := config.LoadAgent(c.config); err != nil {
-			return err
-		}
-		return done()
-	}
-	cfg, err := config.Load(c.config)
-	if err != nil {
-		return err
-	}
-	if err := checkFiles(cfg); err != nil {
-		return err
-	}
-	return done()
-}
-
-// checkFiles opens what the configuration names, without changing anything.
-func checkFiles(cfg *config.Config) error {
-	var faults []error
-	if _, err := keys.OpenMaster(cfg.Path(cfg.MasterKeyFile), false); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		faults = append(faults, err) // a missing one is made at the first start
-	}
-	if _, err := storeOptions(cfg); err != nil {
-		faults = append(faults, err)
-	}
-	if _, err := cardAnchors(cfg); err != nil {
-		faults = append(faults, err)
-	}
-	faults = append(faults, checkTLS(cfg))
-	return errors.Join(faults...)
 }

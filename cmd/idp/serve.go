@@ -16,8 +16,9 @@ import (
 
 func (c *cli) serveCommand() *cobra.Command {
 	return c.needsConfig(&cobra.Command{
-		Use:   "serve",
-		Short: "Run a node of the provider",
+		Use:         "serve",
+		Annotations: noJSON,
+		Short:       "Run a node of the provider",
 		Long: "Runs a node until it gets SIGINT or SIGTERM; a second signal ends it at once.\n" +
 			"SIGHUP reads the TLS certificate again. The log is JSON lines on standard error.",
 		Args: cobra.NoArgs,

@@ -9,11 +9,17 @@ import (
 	"taipeion.internal/idp/store"
 )
 
-// boundedStarts is the store, with a bound on the logins that one source may
-// begin.
+// boundedStarts is the store, with bounds on what one source can make it write:
+// the logins that it begins, and refusals that repeat.
 type boundedStarts struct {
 	*store.Store
+	record *repeats
 	budget *server.Budget
+}
+
+// Record keeps events, of repeated refusals one in a while.
+func (b boundedStarts) Record(ctx context.Context, events ...idp.Event) error {
+	return b.record.Record(ctx, events...)
 }
 
 // CreateFlow gives idp.ErrOverloaded to a source that has had its share.
