@@ -33,8 +33,6 @@ type Accounts interface {
 	PutPerson(ctx context.Context, r Record, events ...idp.Event) error
 	// SetState enables or disables a person.
 	SetState(ctx context.Context, personID string, state idp.PersonState, at time.Time, events ...idp.Event) error
-	// PersonCount is the number of people kept.
-	PersonCount(ctx context.Context) (int64, error)
 }
 
 // Try asks to look at one password.

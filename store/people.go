@@ -14,7 +14,6 @@ const (
 	accountsOf    query = `SELECT name, kind, person_id FROM accounts WHERE person_id = $1 ORDER BY position, name`
 	personByID    query = `SELECT ` + personColumns + ` FROM persons p` + agencyJoin + ` WHERE p.id = $1`
 	passwordHash  query = `SELECT hash FROM passwords WHERE person_id = $1`
-	personCount   query = `SELECT COUNT(*) FROM persons`
 	setState      query = `UPDATE persons SET state = $2, updated_at = $3 WHERE id = $1`
 	putAgency     query = `INSERT INTO agencies (code, name) VALUES ($1, $2) ON CONFLICT (code) DO UPDATE SET name = excluded.name`
 	putPassword   query = `INSERT INTO passwords (person_id, hash, updated_at) VALUES ($1, $2, $3)
@@ -75,12 +74,6 @@ func (s *Store) PasswordHash(ctx context.Context, personID string) (string, erro
 		return "", nil
 	}
 	return hash, err
-}
-
-// PersonCount implements directory.Accounts.
-func (s *Store) PersonCount(ctx context.Context) (n int64, err error) {
-	err = s.read(ctx, func(r runner) error { return r.row(with(personCount), &n) })
-	return n, err
 }
 
 // SetState implements directory.Accounts; idp.ErrNotFound for nobody.
