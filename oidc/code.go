@@ -55,9 +55,11 @@ func (h *codeIssuer) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosi
 		CodeHash: hash, CodeEndsAt: w.now.Add(h.p.life.Code),
 		EndsAt: h.p.grantEnd(w), CreatedAt: w.now,
 	}
+	mark := h.p.grants.mark()
 	if err := h.p.Grants.CreateGrant(ctx, g); err != nil {
 		return fmt.Errorf("keep grant: %w", err)
 	}
+	h.p.grants.keep(mark, &loaded{grant: g, person: w.current.Person, details: about, scopes: q.scopes})
 	resp.AddParameter("code", code)
 	ar.SetResponseTypeHandled("code")
 	return nil
@@ -94,19 +96,18 @@ func (h *codeExchange) HandleTokenEndpointRequest(ctx context.Context, ar fosite
 	if code == "" {
 		return newFault(codeInvalidRequest, "code is missing")
 	}
-	g, person, err := h.p.Grants.GrantByCode(ctx, hashOf(code))
+	l, err := h.p.grants.byCode(ctx, hashOf(code))
 	if errors.Is(err, idp.ErrNotFound) {
 		return errCode
 	}
 	if err != nil {
 		return fmt.Errorf("look up code: %w", err)
 	}
+	g, person := l.grant, l.person
 	if g.ClientID != c.ID {
 		return errCode // and nothing happens to whoever it belongs to
 	}
-	if err := w.take(g, person); err != nil {
-		return err
-	}
+	w.use(l)
 	proved := verifierMatches(w.details.Challenge, form.Get("code_verifier"))
 	if !g.CodeUsedAt.IsZero() && (proved || !c.Public()) {
 		// RFC 6749 section 4.1.2: a second use ends what the first one gave. A
@@ -139,6 +140,7 @@ func (h *codeExchange) PopulateTokenEndpointResponse(ctx context.Context, ar fos
 	if err := h.p.mint(c, w, &i, w.scopes, w.details.Nonce); err != nil {
 		return err
 	}
+	mark := h.p.grants.mark()
 	err = h.p.Grants.RedeemCode(ctx, i)
 	if errors.Is(err, idp.ErrUsed) {
 		return h.p.endReused(ctx, w, "code.reuse", errCode)
@@ -146,6 +148,7 @@ func (h *codeExchange) PopulateTokenEndpointResponse(ctx context.Context, ar fos
 	if err != nil {
 		return fmt.Errorf("redeem code: %w", err)
 	}
+	h.p.grants.issued(mark, w, &i)
 	w.send(resp)
 	return nil
 }

@@ -4,26 +4,30 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	idp "taipeion.internal/idp"
 )
 
 const (
 	maxGrantAge     = 500 * time.Millisecond
-	maxCachedGrants = 8192
+	maxCachedGrants = 4096
 )
 
-// grantCache knows live access tokens for a moment, so that a relying system
-// that shows one token on every request costs one look-up in that time. What
-// this node revokes it forgets at once; what another node or an operator
-// changes works here within the age.
+// grantCache knows grants for a moment: what was just written or read here need
+// not be read again for the next request of the same login. It only saves reads.
+// What must happen once is decided by the store's conditional statements, so a
+// stale entry never lets a code or refresh token pass twice; what this node
+// ends it forgets at once; what another node or an operator changes works here
+// within the age.
 type grantCache struct {
 	source Grants
 	age    time.Duration
 	now    func() time.Time
 
 	mu      sync.RWMutex
-	byHash  map[[32]byte]cachedGrant
-	byID    map[[grantIDSize]byte][32]byte
-	forgets uint64 // counts forget: a read that began before one is not kept
+	byID    map[[grantIDSize]byte]cachedGrant
+	byHash  map[[32]byte][grantIDSize]byte // by the hash of the code or the access token
+	forgets uint64                         // what was read or written before the last forget is not kept
 }
 
 type cachedGrant struct {
@@ -37,42 +41,113 @@ func newGrantCache(source Grants, age time.Duration, now func() time.Time) *gran
 
 // byAccess is Grants.GrantByAccess.
 func (c *grantCache) byAccess(ctx context.Context, hash []byte) (*loaded, error) {
+	if l := c.find(hash); l != nil && sameHash(l.grant.AccessHash, hash) {
+		return l, nil
+	}
+	mark := c.mark()
+	g, person, err := c.source.GrantByAccess(ctx, hash)
+	return c.take(mark, g, person, err)
+}
+
+// byCode is Grants.GrantByCode.
+func (c *grantCache) byCode(ctx context.Context, hash []byte) (*loaded, error) {
+	if l := c.find(hash); l != nil && sameHash(l.grant.CodeHash, hash) {
+		return l, nil
+	}
+	g, person, err := c.source.GrantByCode(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	return load(g, person)
+}
+
+// byGrantID is Grants.GrantByID.
+func (c *grantCache) byGrantID(ctx context.Context, id []byte) (*loaded, error) {
+	if c.age > 0 && len(id) == grantIDSize {
+		c.mu.RLock()
+		known, ok := c.byID[[grantIDSize]byte(id)]
+		c.mu.RUnlock()
+		if ok && c.now().Before(known.until) {
+			return known.loaded, nil
+		}
+	}
+	mark := c.mark()
+	g, person, err := c.source.GrantByID(ctx, id)
+	return c.take(mark, g, person, err)
+}
+
+func (c *grantCache) find(hash []byte) *loaded {
 	if c.age <= 0 || len(hash) != 32 {
-		l, _, err := c.read(ctx, hash)
-		return l, err
+		return nil
 	}
-	key, now := [32]byte(hash), c.now()
 	c.mu.RLock()
-	known, ok := c.byHash[key]
-	before := c.forgets
-	c.mu.RUnlock()
-	if ok && now.Before(known.until) {
-		return known.loaded, nil
+	defer c.mu.RUnlock()
+	id, ok := c.byHash[[32]byte(hash)]
+	if !ok {
+		return nil
 	}
-	l, id, err := c.read(ctx, hash)
-	if err != nil || !alive(l.grant, l.person, now) {
-		return l, err // only what is live is kept
+	known, ok := c.byID[id]
+	if !ok || !c.now().Before(known.until) {
+		return nil
+	}
+	return known.loaded
+}
+
+// take decodes what was read, and keeps it if it lives.
+func (c *grantCache) take(mark uint64, g *Grant, person *idp.Person, err error) (*loaded, error) {
+	if err != nil {
+		return nil, err
+	}
+	l, err := load(g, person)
+	if err == nil && alive(g, person, c.now()) {
+		c.keep(mark, l)
+	}
+	return l, err
+}
+
+// mark is taken before a read or write whose outcome is to be kept.
+func (c *grantCache) mark() uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.forgets
+}
+
+// keep remembers a grant as it is now, unless something was forgotten since the
+// mark.
+func (c *grantCache) keep(mark uint64, l *loaded) {
+	g := l.grant
+	if c.age <= 0 || len(g.ID) != grantIDSize {
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.forgets != before {
-		return l, nil
+	if c.forgets != mark {
+		return
 	}
-	if c.byHash == nil || len(c.byHash) >= maxCachedGrants {
-		c.byHash, c.byID = map[[32]byte]cachedGrant{}, map[[grantIDSize]byte][32]byte{}
+	if c.byID == nil || len(c.byHash) >= 2*maxCachedGrants || len(c.byID) >= maxCachedGrants {
+		c.byID, c.byHash = map[[grantIDSize]byte]cachedGrant{}, map[[32]byte][grantIDSize]byte{}
 	}
-	c.byHash[key], c.byID[id] = cachedGrant{l, now.Add(c.age)}, key
-	return l, nil
+	id := [grantIDSize]byte(g.ID)
+	c.byID[id] = cachedGrant{l, c.now().Add(c.age)}
+	for _, hash := range [][]byte{g.CodeHash, g.AccessHash} {
+		if len(hash) == 32 {
+			c.byHash[[32]byte(hash)] = id
+		}
+	}
 }
 
-func (c *grantCache) read(ctx context.Context, hash []byte) (l *loaded, id [grantIDSize]byte, err error) {
-	g, person, err := c.source.GrantByAccess(ctx, hash)
-	if err != nil {
-		return nil, id, err
+// issued keeps a grant as an issue changed it.
+func (c *grantCache) issued(mark uint64, w *work, i *Issue) {
+	if c.age <= 0 {
+		return
 	}
-	copy(id[:], g.ID)
-	l, err = load(g, person)
-	return l, id, err
+	g := *w.grant
+	if g.CodeUsedAt.IsZero() {
+		g.CodeUsedAt = i.At
+	}
+	g.AccessHash, g.AccessEndsAt = i.AccessHash, i.AccessEndsAt
+	g.Generation, g.RotatedAt, g.RefreshEndsAt = i.Generation, i.At, i.RefreshEndsAt
+	c.keep(mark, &loaded{grant: &g, person: w.person, details: w.details, scopes: words(g.Scopes)})
 }
 
 // forget drops what is known of a grant.
@@ -83,16 +158,13 @@ func (c *grantCache) forget(id []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forgets++
-	if key, ok := c.byID[[grantIDSize]byte(id)]; ok {
-		delete(c.byHash, key)
-		delete(c.byID, [grantIDSize]byte(id))
-	}
+	delete(c.byID, [grantIDSize]byte(id))
 }
 
-// forgetAll drops everything: after a logout, which ends grants by session.
+// forgetAll drops everything: after the end of a session, which ends grants.
 func (c *grantCache) forgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forgets++
-	c.byHash, c.byID = nil, nil
+	c.byID, c.byHash = nil, nil
 }

@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -82,5 +83,58 @@ func TestGrantCache_OtherNodes(t *testing.T) {
 	w.pass(500 * time.Millisecond)
 	if w.active("app", access) || w.userinfo(access).status != 401 {
 		t.Error("active 500 ms after the person was disabled")
+	}
+}
+
+// A family that is refreshed now here, now there, with the cache on everywhere.
+func TestGrantCache_RefreshOnAnyNode(t *testing.T) {
+	w := newWorld(t)
+	cached := func(p *oidc.Provider) { p.CacheGrants = time.Hour }
+	nodes := []*httptest.Server{w.node(cached), w.node(cached)}
+	w.server = nodes[0]
+	token := str(w.tokens("app", "scope", "openid offline_access")["refresh_token"])
+	first := token
+	for i := range 12 {
+		w.server = nodes[i/2%2] // twice on one, then twice on the other
+		a := w.refresh("app", token)
+		if a.status != 200 {
+			t.Fatalf("refresh %d: %d %s", i, a.status, a.body)
+		}
+		before := token
+		token = str(a.json(t)["refresh_token"])
+		w.server = nodes[(i/2+1)%2]
+		if again := w.refresh("app", before); again.status != 200 || str(again.json(t)["refresh_token"]) != token {
+			t.Fatalf("the retry of refresh %d elsewhere: %d %s", i, again.status, again.body)
+		}
+	}
+	if a := w.refresh("app", first); a.status == 200 {
+		t.Error("the first token of the family still works")
+	}
+	for _, w.server = range nodes {
+		w.pass(500 * time.Millisecond)
+		if a := w.refresh("app", token); a.status == 200 {
+			t.Error("the family outlives its reuse")
+		}
+	}
+}
+
+// A code used on one node and again on the one that issued it.
+func TestGrantCache_CodeReuseAcrossNodes(t *testing.T) {
+	w := newWorld(t)
+	cached := func(p *oidc.Provider) { p.CacheGrants = time.Hour }
+	issuer, other := w.node(cached), w.node(cached)
+	w.server = issuer
+	code := w.codeIn(w.browser(), "app")
+	w.server = other
+	got := w.redeem("app", code).json(t)
+	w.server = issuer
+	if a := w.redeem("app", code); a.status != 400 {
+		t.Fatalf("the second use: %d", a.status)
+	}
+	w.pass(500 * time.Millisecond)
+	for _, w.server = range []*httptest.Server{issuer, other} {
+		if w.active("app", str(got["access_token"])) {
+			t.Error("active after its code was used twice")
+		}
 	}
 }

@@ -41,6 +41,12 @@ func (h *refreshExchange) HandleTokenEndpointRequest(ctx context.Context, ar fos
 	if err := h.load(ctx, c, w, id); err != nil {
 		return err
 	}
+	if generation > w.grant.Generation { // rotated on another node a moment ago
+		h.p.grants.forget(id)
+		if err := h.load(ctx, c, w, id); err != nil {
+			return err
+		}
+	}
 	// Narrowed first, so that a bad scope never costs the token.
 	if w.scopes, err = narrow(w.scopes, ar.GetRequestForm().Get("scope")); err != nil {
 		return err
@@ -51,20 +57,18 @@ func (h *refreshExchange) HandleTokenEndpointRequest(ctx context.Context, ar fos
 // load reads the grant and everything that may end it: the person, the client,
 // the consent.
 func (h *refreshExchange) load(ctx context.Context, c *client, w *work, id []byte) error {
-	g, person, err := h.p.Grants.GrantByID(ctx, id)
+	l, err := h.p.grants.byGrantID(ctx, id)
 	if errors.Is(err, idp.ErrNotFound) {
 		return errRefresh
 	}
 	if err != nil {
 		return fmt.Errorf("look up grant: %w", err)
 	}
-	if g.ClientID != c.ID || g.Kind != GrantCode || !alive(g, person, w.now) {
+	if g := l.grant; g.ClientID != c.ID || g.Kind != GrantCode || !alive(g, l.person, w.now) {
 		return errRefresh
 	}
-	if err := w.take(g, person); err != nil {
-		return err
-	}
-	consented, err := h.p.consented(ctx, c, g.PersonID, w.scopes)
+	w.use(l)
+	consented, err := h.p.consented(ctx, c, w.grant.PersonID, w.scopes)
 	if err == nil && !consented {
 		err = errRefresh
 	}
@@ -127,6 +131,7 @@ func (h *refreshExchange) PopulateTokenEndpointResponse(ctx context.Context, ar 
 	if err := h.p.mint(c, w, &i, w.scopes, ""); err != nil {
 		return err
 	}
+	mark := h.p.grants.mark()
 	err = h.p.Grants.Rotate(ctx, i)
 	if errors.Is(err, idp.ErrConflict) {
 		return h.lostRace(ctx, c, w, resp)
@@ -134,7 +139,7 @@ func (h *refreshExchange) PopulateTokenEndpointResponse(ctx context.Context, ar 
 	if err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}
-	h.p.grants.forget(w.grant.ID)
+	h.p.grants.issued(mark, w, &i)
 	w.send(resp)
 	return nil
 }
@@ -143,6 +148,7 @@ func (h *refreshExchange) PopulateTokenEndpointResponse(ctx context.Context, ar 
 // faster one made, if that is what stopped us.
 func (h *refreshExchange) lostRace(ctx context.Context, c *client, w *work, resp fosite.AccessResponder) error {
 	before, scopes := w.grant.Generation, w.scopes
+	h.p.grants.forget(w.grant.ID) // what we knew is out of date
 	if err := h.load(ctx, c, w, w.grant.ID); err != nil {
 		return err
 	}
