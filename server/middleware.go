@@ -135,12 +135,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		City:    contains(f.Networks.City, addr),
 		Gateway: contains(f.Networks.Gateways, addr),
 	}))
-	answer := &response{ResponseWriter: w, intercept: f.Fail != nil}
+	answer := &response{ResponseWriter: w, intercept: f.Fail != nil, front: f, request: r}
 	f.Metrics.inFlight.Inc()
 	defer f.finish(answer, r, start)
 	if status := f.refuse(answer, r); status != 0 {
-		if status == http.StatusMethodNotAllowed {
-			status = f.allow(answer, r)
+		if status == http.StatusMethodNotAllowed && len(f.Allowed(r)) == 0 {
+			status = http.StatusNotFound
 		}
 		f.fail(answer, r, status)
 		return
@@ -194,17 +194,6 @@ func (f *front) panicked(w *response, r *http.Request, v any) {
 		panic(http.ErrAbortHandler) // half an answer is out: cut the connection
 	}
 	f.fail(w, r, http.StatusInternalServerError)
-}
-
-// allow says which methods the route has (RFC 9110 section 10.2.1), or that
-// there is none.
-func (f *front) allow(w *response, r *http.Request) (status int) {
-	methods := f.Allowed(r)
-	if len(methods) == 0 {
-		return http.StatusNotFound
-	}
-	w.Header().Set("Allow", strings.Join(methods, ", "))
-	return http.StatusMethodNotAllowed
 }
 
 func (f *front) fail(w *response, r *http.Request, status int) {

@@ -237,6 +237,12 @@ func TestT207_AllowSaysWhatTheRouteHas(t *testing.T) {
 			t.Errorf("PUT %s: %d, Allow %q, want %q", path, w.Code, w.Header().Get("Allow"), want)
 		}
 	}
+	for path, want := range map[string]string{"/once": "GET, POST", "/page": "GET, HEAD"} { // the router's own refusal
+		w := h.do(httptest.NewRequest(http.MethodOptions, base+path, nil))
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != want {
+			t.Errorf("OPTIONS %s: %d, Allow %q, want %q", path, w.Code, w.Header().Get("Allow"), want)
+		}
+	}
 	w := h.do(httptest.NewRequest(http.MethodPut, base+"/nothing", nil))
 	if w.Code != http.StatusNotFound || w.Header().Get("Allow") != "" {
 		t.Errorf("PUT where nothing is: %d, Allow %q", w.Code, w.Header().Get("Allow"))

@@ -1,6 +1,9 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // response notes the status and size of an answer, and the route it came from.
 type response struct {
@@ -10,6 +13,8 @@ type response struct {
 	bytes     int64
 	notFound  bool // the router's own 404 is held back for our page
 	intercept bool
+	front     *front // knows the methods of the request's path
+	request   *http.Request
 }
 
 func (w *response) WriteHeader(status int) {
@@ -19,6 +24,10 @@ func (w *response) WriteHeader(status int) {
 	if status == http.StatusNotFound && w.route == nil && w.intercept {
 		w.notFound = true
 		return
+	}
+	if status == http.StatusMethodNotAllowed && w.route == nil && w.front != nil {
+		// The router also counts the methods that are mounted to be refused.
+		w.Header().Set("Allow", strings.Join(w.front.Allowed(w.request), ", "))
 	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		w.status = status
