@@ -60,6 +60,10 @@ func TestAgentExampleIsAConfiguration(t *testing.T) {
 	if _, err := LoadAgent(write(t, "listen: 0.0.0.0:1\n")); !errors.Is(err, ErrInvalid) {
 		t.Errorf("listening for everybody: %v", err)
 	}
+	_, err = LoadAgent(write(t, "listen: localhost:1\nservers:\n  - name: x\n    origin: ftp://x\n"))
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "idp.yaml:4: configuration is not valid: servers[0].origin: ") {
+		t.Errorf("bad value: %v", err)
+	}
 }
 
 func TestZeroConfigurationWorks(t *testing.T) {

@@ -51,7 +51,8 @@ func LoadAgent(path string) (*agent.Config, error) {
 		return nil, err
 	}
 	if err := c.Check(); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", path, ErrInvalid, err)
+		key, text, _ := strings.Cut(strings.TrimPrefix(err.Error(), "agent: "), ": ")
+		return nil, located(path, data, faults{{key, text}})
 	}
 	return c, nil
 }
