@@ -125,8 +125,9 @@ type Tokens struct {
 	// How long somebody may take to log in before the relying system has to
 	// ask again.
 	Login Duration `yaml:"login"`
-	// How long an opaque access token that is good is believed without asking
-	// the store again; at most 500ms; 0s: never.
+	// How long what a node knows of a token is believed without asking the store
+	// again; at most 500ms; 0s: never. What the node itself ends is forgotten
+	// at once; so long a token can outlive its end on another node.
 	Cache Duration `yaml:"cache"`
 }
 

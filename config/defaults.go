@@ -20,7 +20,7 @@ func Default() *Config {
 			Algorithms: []string{"RS256", "PS256", "ES256", "EdDSA"},
 			Code:       Duration(time.Minute), Access: Duration(10 * time.Minute), ID: Duration(time.Hour),
 			Refresh: Duration(30 * day), RefreshIdle: Duration(7 * day), RefreshGrace: Duration(time.Minute),
-			Login: Duration(15 * time.Minute),
+			Login: Duration(15 * time.Minute), Cache: Duration(500 * time.Millisecond),
 		},
 		Lockout: Lockout{
 			Failures: city.MaxFailures, Window: Duration(city.Window), Duration: Duration(city.Duration), All: city.All,

@@ -168,3 +168,7 @@ func (c *grantCache) forgetAll() {
 	c.forgets++
 	c.byID, c.byHash = nil, nil
 }
+
+// ForgetGrants drops what the provider knows of live tokens: a session has
+// ended on this node, and with it grants.
+func (p *Provider) ForgetGrants() { p.grants.forgetAll() }

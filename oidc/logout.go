@@ -146,7 +146,7 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, q *logoutR
 		p.page(w, r, err)
 		return
 	}
-	p.grants.forgetAll()
+	p.ForgetGrants()
 	p.afterLogout(w, r, q, clients, true)
 }
 

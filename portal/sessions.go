@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"fmt"
 	"net/http"
 
 	idp "taipeion.internal/idp"
@@ -41,8 +40,8 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) {
 		}
 		e := h.event(r.Context(), c, "session.end", "ok")
 		e.SessionID, e.Detail = s.ID, "ended from session "+c.Session.ID
-		if _, err := h.Sessions.Store.EndSession(r.Context(), s.ID, h.Now(), e); err != nil {
-			h.fail(w, r, fmt.Errorf("end session: %w", err))
+		if err := h.Sessions.EndOther(r.Context(), s.ID, e); err != nil {
+			h.fail(w, r, err)
 			return
 		}
 	}

@@ -24,6 +24,13 @@ type Manager struct {
 	Idle     time.Duration // a session not used for so long has ended
 	Absolute time.Duration // a session ends after this in any case
 	Insecure bool          // plain cookies: only where the issuer is http on loopback
+	OnEnd    func()        // told after a session has ended here; may be nil
+}
+
+func (m *Manager) ended() {
+	if m.OnEnd != nil {
+		m.OnEnd()
+	}
 }
 
 // Current is the session of a request, with its person as they are now.
@@ -141,6 +148,9 @@ func (m *Manager) Begin(w http.ResponseWriter, r *http.Request, personID string,
 	if err := m.Store.CreateSession(r.Context(), s, hash, replaces, events...); err != nil {
 		return nil, fmt.Errorf("create session: %w", err)
 	}
+	if replaces != nil {
+		m.ended()
+	}
 	http.SetCookie(w, m.cookie(m.CookieName(), token))
 	return s, nil
 }
@@ -175,10 +185,20 @@ func (m *Manager) End(w http.ResponseWriter, r *http.Request, c *Current, events
 	if err != nil {
 		return nil, fmt.Errorf("end session: %w", err)
 	}
+	m.ended()
 	gone := m.cookie(m.CookieName(), "")
 	gone.MaxAge = -1
 	http.SetCookie(w, gone)
 	return clients, nil
+}
+
+// EndOther ends another session than the request's own.
+func (m *Manager) EndOther(ctx context.Context, id string, events ...idp.Event) error {
+	if _, err := m.Store.EndSession(ctx, id, m.Now(), events...); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	m.ended()
+	return nil
 }
 
 // Browser returns the SHA-256 of the flow cookie, nil without one.

@@ -194,16 +194,18 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 	if len(c.Cards.Anchors) == 0 {
 		agentOrigin = "" // nobody vouches for a card: none is asked for
 	}
+	provider := &oidc.Provider{
+		Issuer: c.Issuer, Grants: h.store, Requests: starts, Clients: h.store, Sessions: sessions,
+		Keys: h.ring, Algorithms: c.Tokens.Algorithms, Sealer: h.sealer, Pages: pages, Now: now,
+		Lifetimes: oidc.Lifetimes{
+			Code: c.Tokens.Code.D(), Access: c.Tokens.Access.D(), ID: c.Tokens.ID.D(), Refresh: c.Tokens.Refresh.D(),
+			RefreshIdle: c.Tokens.RefreshIdle.D(), Grace: c.Tokens.RefreshGrace.D(), Flow: c.Tokens.Login.D(),
+		},
+		Logger: h.logger, CacheGrants: c.Tokens.Cache.D(),
+	}
+	sessions.OnEnd = provider.ForgetGrants
 	for _, part := range []interface{ Mount(mux mux) }{
-		mounting{(&oidc.Provider{
-			Issuer: c.Issuer, Grants: h.store, Requests: starts, Clients: h.store, Sessions: sessions,
-			Keys: h.ring, Algorithms: c.Tokens.Algorithms, Sealer: h.sealer, Pages: pages, Now: now,
-			Lifetimes: oidc.Lifetimes{
-				Code: c.Tokens.Code.D(), Access: c.Tokens.Access.D(), ID: c.Tokens.ID.D(), Refresh: c.Tokens.Refresh.D(),
-				RefreshIdle: c.Tokens.RefreshIdle.D(), Grace: c.Tokens.RefreshGrace.D(), Flow: c.Tokens.Login.D(),
-			},
-			Logger: h.logger, CacheGrants: c.Tokens.Cache.D(),
-		}).Mount},
+		mounting{provider.Mount},
 		mounting{(&login.Handler{
 			Store: starts, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
