@@ -81,6 +81,7 @@ func (c *cli) root() *cobra.Command {
 			"4 not found, 5 conflict, 6 something we need does not answer, 7 not allowed.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Annotations:   noJSON,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -63,8 +63,8 @@ func (c *cli) open(ctx context.Context) (*opened, error) {
 
 // upToDate migrates a schema of a former version, and only such a one.
 func upToDate(ctx context.Context, st *store.Store) error {
-	err := st.Ping(ctx)
-	if err == nil {
+	_, err := st.Account(ctx, "") // of the tables that were there from the first version on
+	if err == nil || errors.Is(err, idp.ErrNotFound) {
 		return st.Migrate(ctx)
 	}
 	if errors.Is(err, idp.ErrUnavailable) || ctx.Err() != nil {
