@@ -89,6 +89,7 @@ func (c *Config) checkTimes(k *check) {
 		low, top time.Duration
 	}{
 		{"drain_delay", c.DrainDelay, 0, time.Minute},
+		{"store.keep_record", c.Store.KeepRecord, 183 * 24 * time.Hour, 20 * 366 * 24 * time.Hour},
 		{"session.idle", c.Session.Idle, time.Minute, 24 * time.Hour},
 		{"session.absolute", c.Session.Absolute, time.Minute, 30 * 24 * time.Hour},
 		{"tokens.code", c.Tokens.Code, time.Second, time.Minute},

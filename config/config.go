@@ -69,6 +69,8 @@ type Store struct {
 	// File, mode 0600, that holds the address of a PostgreSQL database, for
 	// several nodes: "postgres://user:password@host/idp?sslmode=verify-full".
 	PostgreSQLFile string `yaml:"postgresql_file" example:"postgresql.url"`
+	// How long the record of who did what is kept: at least half a year.
+	KeepRecord Duration `yaml:"keep_record"`
 }
 
 // Networks says who is who. Each entry is an address or a prefix.

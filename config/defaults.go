@@ -13,7 +13,7 @@ func Default() *Config {
 	return &Config{
 		MasterKeyFile: "master.key",
 		DrainDelay:    Duration(2 * time.Second),
-		Store:         Store{SQLite: "idp.db"},
+		Store:         Store{SQLite: "idp.db", KeepRecord: Duration(400 * day)},
 		Log:           Log{Level: "info", Access: true},
 		Session:       Session{Idle: Duration(time.Hour), Absolute: Duration(12 * time.Hour)},
 		Tokens: Tokens{

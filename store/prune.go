@@ -13,6 +13,7 @@ const (
 	pruneAssertions query = `DELETE FROM assertions WHERE jti_hash IN (SELECT jti_hash FROM assertions WHERE ends_at < $1 LIMIT $2) AND ends_at < $1`
 	pruneSessions   query = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at < $1 LIMIT $2)`
 	pruneTries      query = `DELETE FROM tries WHERE key IN (SELECT key FROM tries WHERE f1 < $1 AND locked_until < $1 LIMIT $2) AND f1 < $1 AND locked_until < $1`
+	pruneEvents     query = `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)`
 	pruneSources    query = `DELETE FROM source_names WHERE name_key IN (SELECT name_key FROM source_names WHERE failed_at < $1 LIMIT $2) AND failed_at < $1`
 )
 
@@ -41,16 +42,26 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err er
 		{pruneTries, now.Add(-keepTries)},
 		{pruneSources, now.Add(-keepTries)},
 	} {
-		for {
-			n, err := s.one(ctx, with(old.query, micros(old.before), int64(pruneBatch)))
-			deleted += n
-			if err != nil {
-				return deleted, err
-			}
-			if n == 0 {
-				break
-			}
+		n, err := s.pruneAll(ctx, old.query, micros(old.before))
+		deleted += n
+		if err != nil {
+			return deleted, err
 		}
 	}
 	return deleted, nil
+}
+
+// PruneEvents deletes what is on record from before that time, as Prune does.
+func (s *Store) PruneEvents(ctx context.Context, before time.Time) (deleted int64, err error) {
+	return s.pruneAll(ctx, pruneEvents, timePrefix(before))
+}
+
+func (s *Store) pruneAll(ctx context.Context, q query, before any) (deleted int64, err error) {
+	for {
+		n, err := s.one(ctx, with(q, before, int64(pruneBatch)))
+		deleted += n
+		if n == 0 || err != nil {
+			return deleted, err
+		}
+	}
 }

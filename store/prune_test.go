@@ -79,3 +79,19 @@ func manyAssertions(n int) []statement {
 	}
 	return list
 }
+
+func TestPruneEvents(t *testing.T) {
+	storeTest(t, func(t *testing.T, s *Store) {
+		for i := range 3*pruneBatch + 2 {
+			must(t, s.Record(t.Context(), idp.Event{At: noon.Add(time.Duration(i) * time.Second), Kind: "k", Result: "ok"}))
+		}
+		cut := noon.Add(time.Duration(3*pruneBatch) * time.Second)
+		if n, err := s.PruneEvents(t.Context(), cut); err != nil || n != 3*pruneBatch {
+			t.Fatalf("%d, %v", n, err)
+		}
+		left, err := s.Events(t.Context(), EventFilter{Limit: 10})
+		if err != nil || len(left) != 2 || left[1].At.Before(cut) {
+			t.Fatalf("%v, %v", left, err)
+		}
+	})
+}

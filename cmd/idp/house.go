@@ -213,7 +213,12 @@ func (h *house) prune(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if _, err := h.store.Prune(ctx, time.Now()); err != nil && !errors.Is(err, context.Canceled) {
+			now := time.Now()
+			_, err := h.store.Prune(ctx, now)
+			if err == nil {
+				_, err = h.store.PruneEvents(ctx, now.Add(-h.config.Store.KeepRecord.D()))
+			}
+			if err != nil && !errors.Is(err, context.Canceled) {
 				h.logger.Warn("ended rows not deleted", "error", err.Error())
 			}
 		}
