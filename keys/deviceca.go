@@ -1,0 +1,4 @@
+package keys
+
+// DeviceCA issues the certificates of bound phones.
+type DeviceCA struct{}
