@@ -43,6 +43,8 @@ func (p *page) opensAgent() bool {
 		return p.B.OpensAgent || v.Tab == TabCard
 	case Bind:
 		return true
+	case PhoneBind:
+		return v.Step <= 2
 	}
 	return p.B.OpensAgent
 }
@@ -98,7 +100,7 @@ func (p *page) OtherURL() string { return switchURL(p.req, p.V, p.OtherLang()) }
 // on which a login is under way.
 func (p *page) LinksHome() bool {
 	switch p.V.(type) {
-	case Home, Error, LoggedOut, Bind:
+	case Home, Error, LoggedOut, Bind, PhoneBind, Security:
 		return true
 	}
 	return false
@@ -107,7 +109,7 @@ func (p *page) LinksHome() bool {
 // CanLogOut tells whether the page has a logout button at the top.
 func (p *page) CanLogOut() bool {
 	switch p.V.(type) {
-	case Home, Bind:
+	case Home, Bind, PhoneBind, Security:
 		return true
 	}
 	return false
@@ -147,7 +149,7 @@ func (p *page) Reason() idp.Reason {
 	case Error:
 		return v.Reason
 	}
-	return ""
+	return factorReason(p)
 }
 
 // ReasonTone tells what one can wait out from what one has to act upon.
