@@ -3,7 +3,7 @@ import { Problem, call, now } from './api.js';
 import * as kept from './kept.js';
 import { nonce, sign, statement } from './keys.js';
 import * as presence from './presence.js';
-import { busy, message, moment, on, problem, screen, show, text, whenLeft } from './screens.js';
+import { busy, message, on, pieces, problem, screen, show, text, whenLeft } from './screens.js';
 import { toBase64url, utf8 } from './bytes.js';
 import * as vault from './vault.js';
 
@@ -62,7 +62,7 @@ function seen(scanned) {
   return {
     system: (english && scanned.client_name_en) || scanned.client_name || text('portal'),
     browser: browser && system ? text('browser', browser, system) : browser || system || text('browser.unknown'),
-    place: text('network.' + scanned.network), time: moment(scanned.started),
+    place: text('network.' + scanned.network), ...pieces(scanned.started),
   };
 }
 
@@ -70,7 +70,7 @@ function open(account, scanned) {
   work = { account, scanned, seen: seen(scanned) };
   for (const field of [number, pin]) { field.value = ''; }
   const root = screen('approve');
-  root.querySelector('[data-pin]').hidden = scanned.presence !== 'pin';
+  turn(false);
   root.querySelector('[data-outside]').hidden = scanned.network !== 'outside';
   message(root);
   display();
@@ -123,12 +123,12 @@ async function approve() {
   message(root);
   if (!/^[0-9]{2}$/.test(number.value)) {
     message(root, text('number.missing'));
-    number.focus();
+    turn(false);
     return;
   }
   if (work.scanned.presence === 'pin' && !pin.value) {
     message(root, text('pin.missing'));
-    pin.focus();
+    ready();
     return;
   }
   try {
@@ -147,6 +147,7 @@ async function refused(cause) {
   if (reason === 'presence.failed' || reason === 'pin_wrong') {
     message(screen('approve'), text(reason.replace('_', '.')));
     pin.value = '';
+    ready();
     return;
   }
   if (!passing(reason)) { await note('failed'); }
@@ -189,10 +190,17 @@ number.addEventListener('input', () => {
   if (number.value.length === 2) { ready(); }
 });
 
-function ready() {
-  const next = work.scanned.presence === 'pin' ? pin : form.querySelector('[data-go]');
-  next.focus();
+// turn takes the number pad away for the PIN, where one is asked for, and back.
+function turn(done) {
+  const asks = done && work.scanned.presence === 'pin';
+  form.querySelector('[data-pad]').hidden = asks;
+  form.querySelector('[data-pin]').hidden = !asks;
+  return asks;
 }
+
+function ready() { (turn(true) ? pin : form.querySelector('[data-go]')).focus(); }
+
+number.addEventListener('focus', () => { if (work) { turn(false); } });
 
 on('digit', (button) => {
   if (number.value.length < 2) { number.value += button.dataset.digit; }

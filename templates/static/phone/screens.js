@@ -84,14 +84,20 @@ const parts = new Intl.DateTimeFormat('en-CA', {
   timeZone: 'Asia/Taipei', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
 });
 
-// moment puts a time into words as all our pages do.
-export function moment(time) {
+// pieces are a time's day and clock, as all our pages write them.
+export function pieces(time) {
   const p = Object.fromEntries(parts.formatToParts(new Date(time)).map(({ type, value }) => [type, value]));
   const clock = `${p.hour}:${p.minute}`;
   if (document.getElementById('phone').dataset.roc) {
-    return text('roc', p.year - 1911, Number(p.month), Number(p.day), clock);
+    return { day: text('roc', p.year - 1911, Number(p.month), Number(p.day), '').trim(), clock };
   }
-  return `${p.year}/${p.month}/${p.day} ${clock}`;
+  return { day: `${p.year}/${p.month}/${p.day}`, clock };
+}
+
+// moment is both together.
+export function moment(time) {
+  const { day, clock } = pieces(time);
+  return `${day} ${clock}`;
 }
 
 // clone makes an element of a <template> and fills it in.
