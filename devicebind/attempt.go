@@ -3,6 +3,7 @@ package devicebind
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -59,6 +60,8 @@ type Attempts struct {
 	Client   func(ctx context.Context, id string) (*idp.Client, error)   // idp.ErrNotFound
 	Locked   func(ctx context.Context, personID string) (bool, error)    // whether a lock-out stops phones too; nil: never
 	Origin   string
+	Limits   ScanLimits // 3 open, 5 in 10 minutes if zero
+	Logger   *slog.Logger
 	Now      func() time.Time
 }
 
@@ -88,12 +91,6 @@ type Scanned struct {
 	Credential string   `json:"credential,omitempty"` // WebAuthn: the credential's ID, base64url
 }
 
-// Scan locks the attempt of the code's browser to the phone, by one conditional
-// statement. The same phone may scan again, which makes a new attempt of it.
-// idp.Denied: ReasonPhoneUnusable, ReasonPhoneProof, ReasonPhoneClock,
-// ReasonCodeOver, ReasonAttemptTaken, ReasonScanLimit, idp.ReasonLocked.
-func (a *Attempts) Scan(ctx context.Context, s ScanRequest) (*Scanned, error) { return nil, errNotYet }
-
 // Verdict is what a person decides on the phone.
 type Verdict string
 
@@ -119,25 +116,11 @@ type DecideRequest struct {
 	WebAuthn json.RawMessage `json:"webauthn,omitempty"` // the assertion over SHA-256(ApprovalBytes)
 }
 
-// Decide takes the verdict, by one conditional statement: approved only if the
-// number is the PC's, else burnt (ReasonNumberWrong). Denying needs no presence.
-// idp.Denied: ReasonPhoneUnusable, ReasonPhoneProof, ReasonPhoneClock,
-// ReasonPINWrong, ReasonPINBlocked, ReasonAttemptOver, ReasonNumberWrong,
-// idp.ReasonLocked.
-func (a *Attempts) Decide(ctx context.Context, d DecideRequest) error { return errNotYet }
-
 // View is a QR login as its PC's page shows it.
 type View struct {
 	State  AttemptState
 	Number string // scanned: to be typed on the phone
 	EndsAt time.Time
-}
-
-// Look tells the flow's own browser how its login stands; one without an
-// attempt is AttemptNew. The page waits with Notifier.Wait(browser) between two
-// looks.
-func (a *Attempts) Look(ctx context.Context, flow, browser []byte) (*View, error) {
-	return nil, errNotYet
 }
 
 // Used is an approved login, used up.
@@ -148,11 +131,4 @@ type Used struct {
 	At       time.Time // of the approval
 	PC       PC
 	Event    idp.Event // to be kept with the session that begins
-}
-
-// Use takes the approval of that flow and browser, by one conditional statement
-// that asks again whether person, card and device are in order.
-// idp.Denied{ReasonAttemptOver}, {ReasonPhoneUnusable} or {idp.ReasonLocked}.
-func (a *Attempts) Use(ctx context.Context, flow, browser []byte) (*Used, error) {
-	return nil, errNotYet
 }

@@ -2,6 +2,8 @@ package devicebind
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -71,6 +73,7 @@ type Devices struct {
 	Store   DeviceStore
 	Factors *Factors
 	Keeper  *Keeper
+	Origin  string // of this server, as phones see it
 	Now     func() time.Time
 }
 
@@ -79,20 +82,73 @@ func (d *Devices) Of(ctx context.Context, personID string) ([]Device, error) {
 	return d.Store.DevicesOf(ctx, personID)
 }
 
-// Rename gives a device of the person another name; idp.ErrNotFound if it is not theirs.
-func (d *Devices) Rename(ctx context.Context, who Who, deviceID, name string) error { return errNotYet }
+// Rename gives a device of the person another name; idp.ErrNotFound if it is
+// not theirs or the name can't be shown.
+func (d *Devices) Rename(ctx context.Context, who Who, deviceID, name string) error {
+	name, ok := cleanName(name)
+	if !ok {
+		return idp.ErrNotFound
+	}
+	ev := d.event(ctx, "phone.rename", deviceID, who)
+	return d.Store.RenameDevice(ctx, deviceID, who.Person.ID, name, With{Events: []idp.Event{ev}})
+}
+
+func (d *Devices) event(ctx context.Context, kind, deviceID string, who Who) idp.Event {
+	ev := event(ctx, d.Now(), kind, "ok", who)
+	ev.Detail = "device " + deviceID
+	return ev
+}
 
 // Revoke ends a device of the person for good: their own act, after a fresh
 // login. idp.Denied{ReasonFactorFresh}; idp.ErrNotFound if it is not theirs.
-func (d *Devices) Revoke(ctx context.Context, who Who, deviceID string) error { return errNotYet }
+func (d *Devices) Revoke(ctx context.Context, who Who, deviceID string) error {
+	if err := d.Factors.Check(ctx, who); err != nil {
+		return err
+	}
+	return d.revoke(ctx, deviceID, who.Person.ID, d.event(ctx, "phone.revoke", deviceID, who))
+}
 
 // RevokeFor ends anybody's device: the act of an operator, who says why.
-func (d *Devices) RevokeFor(ctx context.Context, deviceID, actor, why string) error { return errNotYet }
+func (d *Devices) RevokeFor(ctx context.Context, deviceID, actor, why string) error {
+	ev := d.event(ctx, "phone.revoke", deviceID, Who{})
+	ev.Actor, ev.Detail = actor, ev.Detail+": "+why
+	return d.revoke(ctx, deviceID, "", ev)
+}
+
+func (d *Devices) revoke(ctx context.Context, deviceID, personID string, ev idp.Event) error {
+	dev, person, err := d.Store.Device(ctx, deviceID)
+	if err != nil {
+		return fmt.Errorf("read device: %w", err)
+	}
+	if personID != "" && dev.PersonID != personID {
+		return idp.ErrNotFound
+	}
+	ev.PersonID = dev.PersonID
+	with := d.Factors.told(Notice{Kind: ev.Kind, Person: person, Name: dev.Name, At: ev.At}, ev)
+	if err := d.Store.RevokeDevice(ctx, deviceID, personID, ev.At, with); err != nil {
+		return fmt.Errorf("revoke device: %w", err)
+	}
+	return nil
+}
 
 // SuspendFor suspends anybody's device, or ends the suspension: the act of an
 // operator, who says why.
 func (d *Devices) SuspendFor(ctx context.Context, deviceID string, suspend bool, actor, why string) error {
-	return errNotYet
+	dev, person, err := d.Store.Device(ctx, deviceID)
+	if err != nil {
+		return fmt.Errorf("read device: %w", err)
+	}
+	kind, since := "phone.resume", time.Time{}
+	if suspend {
+		kind, since = "phone.suspend", d.Now()
+	}
+	ev := d.event(ctx, kind, deviceID, Who{Person: person})
+	ev.Actor, ev.Detail = actor, ev.Detail+": "+why
+	with := d.Factors.told(Notice{Kind: kind, Person: person, Name: dev.Name, At: ev.At}, ev)
+	if err := d.Store.SuspendDevice(ctx, deviceID, since, with); err != nil {
+		return fmt.Errorf("suspend device: %w", err)
+	}
+	return nil
 }
 
 // Self is what a phone says about itself, signed by its key (SelfBytes).
@@ -104,11 +160,80 @@ type Self struct {
 	Signature string `json:"signature"`
 }
 
-// Status tells the phone how it stands. A device that we don't know, or that
-// did not sign, gets idp.Denied{ReasonPhoneUnusable} or {ReasonPhoneProof}.
+// The actions of Self.
+const (
+	SelfStatus = "status"
+	SelfUnbind = "unbind"
+)
+
+// Status tells the phone how it stands, whatever that is: the caller looks at
+// Device.Standing. A device that we don't know gets
+// idp.Denied{ReasonPhoneUnusable}, one that did not sign {ReasonPhoneProof} or
+// {ReasonPhoneClock}.
 func (d *Devices) Status(ctx context.Context, s Self) (*Device, *idp.Person, error) {
-	return nil, nil, errNotYet
+	return d.self(ctx, s, SelfStatus)
 }
 
-// Unbind revokes the device by its own request.
-func (d *Devices) Unbind(ctx context.Context, s Self) error { return errNotYet }
+// Unbind revokes the device by its own request. Again is no error.
+func (d *Devices) Unbind(ctx context.Context, s Self) error {
+	dev, person, err := d.self(ctx, s, SelfUnbind)
+	if err != nil {
+		return err
+	}
+	ev := d.event(ctx, "phone.revoke", dev.ID, Who{Person: person})
+	ev.Detail += " by itself"
+	err = d.revoke(ctx, dev.ID, dev.PersonID, ev)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (d *Devices) self(ctx context.Context, s Self, action string) (*Device, *idp.Person, error) {
+	if _, err := unb64(s.Nonce, nonceSize); err != nil || s.Action != action || !oneLine(s.DeviceID) {
+		return nil, nil, denied(ReasonPhoneProof)
+	}
+	p := prover{d.Store, d.Keeper, d.Now}
+	dev, person, _, err := p.device(ctx, s.DeviceID, SelfBytes(d.Origin, s), s.Signature)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !onTime(s.Time, d.Now()) {
+		return nil, nil, denied(ReasonPhoneClock)
+	}
+	return dev, person, nil
+}
+
+// prover finds who signed.
+type prover struct {
+	store  DeviceStore
+	keeper *Keeper
+	now    func() time.Time
+}
+
+// device finds the device and checks its signature over the message.
+// idp.Denied{ReasonPhoneUnusable}: unknown, or its row is not its own.
+func (p prover) device(ctx context.Context, id string, message []byte, signature string) (*Device, *idp.Person, *Secrets, error) {
+	dev, person, err := p.store.Device(ctx, id)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, nil, nil, denied(ReasonPhoneUnusable)
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("read device: %w", err)
+	}
+	secrets, err := p.keeper.openDevice(dev)
+	if err != nil {
+		// Somebody changed the database: on record, and no detail outside.
+		e := idp.Event{Kind: "phone.tampered", Result: "alarm", PersonID: dev.PersonID, Detail: "device " + dev.ID + " does not open"}
+		return nil, nil, nil, errors.Join(denied(ReasonPhoneUnusable), err, p.alarm(ctx, e))
+	}
+	if !signed(secrets.Public, message, signature) {
+		return nil, nil, nil, denied(ReasonPhoneProof)
+	}
+	return dev, person, &secrets, nil
+}
+
+func (p prover) alarm(ctx context.Context, e idp.Event) error {
+	e.At = p.now()
+	return p.store.Record(ctx, e)
+}

@@ -41,13 +41,12 @@ type Enrolment struct {
 	ClaimedAt   time.Time
 
 	// From the phone, once claimed.
-	Public   []byte // PKIX DER
-	Name     string
-	Platform string
-	Presence Presence
-	Sealed   []byte // Secrets, sealed to the device's row
-	// Of the device, once done.
-	Certificate []byte
+	Public    []byte // PKIX DER
+	Name      string
+	Platform  string
+	Presence  Presence
+	Sealed    []byte // Secrets, sealed to the device's row
+	SignCount uint32
 }
 
 // EnrolRules are the city's settings.
@@ -64,6 +63,7 @@ type Enroller struct {
 	CA       *keys.DeviceCA
 	Keeper   *Keeper
 	Hasher   PINHasher
+	Cards    func(ctx context.Context, personID string) ([]idp.Card, error) // bound now
 	Factors  *Factors
 	Notifier *Notifier // told when an enrolment changes; keyed by its ID
 	Origin   string    // of this server, as phones see it: "https://id.example.gov.tw"
@@ -88,30 +88,6 @@ type Started struct {
 	Device string // once done: the device's ID, the same as ID
 }
 
-// May tells what is missing for Begin: idp.Denied{idp.ReasonOutside} or
-// {ReasonEnrolFresh} (ask for a card login); nil: nothing.
-func (e *Enroller) May(ctx context.Context, who Who) error { return errNotYet }
-
-// Begin starts an enrolment in the place of the session's older one. It refuses
-// what May refuses.
-func (e *Enroller) Begin(ctx context.Context, who Who) (*Started, error) { return nil, errNotYet }
-
-// Look shows an enrolment to its own session, and only to it: idp.ErrNotFound.
-// The page waits with Notifier.Wait(EnrolKey(id)) between two looks.
-func (e *Enroller) Look(ctx context.Context, who Who, id string) (*Started, error) {
-	return nil, errNotYet
-}
-
-// Confirm says that the digits are the same on both: the device is bound, with
-// event and mail, by one conditional statement. Confirming again answers the
-// same. idp.Denied{ReasonEnrolOver}.
-func (e *Enroller) Confirm(ctx context.Context, who Who, id string) (*Device, error) {
-	return nil, errNotYet
-}
-
-// Cancel ends an enrolment that is not done: the digits differ, or no need.
-func (e *Enroller) Cancel(ctx context.Context, who Who, id string) error { return errNotYet }
-
 // Claim is what the phone sends for an enrolment.
 type Claim struct {
 	CSR      []byte          `json:"csr"`   // PKCS#10, DER (base64 in JSON)
@@ -131,14 +107,6 @@ type Claimed struct {
 	EndsAt      int64  `json:"ends"` // Unix milliseconds
 }
 
-// Claim takes the enrolment for one phone, by one conditional statement. The
-// same phone may ask again and gets the same answer. idp.Denied:
-// ReasonEnrolOver (unknown, used, too old, too many tries), ReasonEnrolProof
-// (counted as a try where the secret was not proved).
-func (e *Enroller) Claim(ctx context.Context, id string, c Claim) (*Claimed, error) {
-	return nil, errNotYet
-}
-
 // Collected is how an enrolment stands for its phone.
 type Collected struct {
 	State       EnrolState `json:"state"`
@@ -149,17 +117,3 @@ type Collected struct {
 	Agency      string     `json:"agency,omitempty"`
 	NotAfter    int64      `json:"not_after,omitempty"` // Unix milliseconds
 }
-
-// Collect tells the phone that holds the status token how things stand;
-// idp.ErrNotFound for everybody else.
-func (e *Enroller) Collect(ctx context.Context, id, statusToken string) (*Collected, error) {
-	return nil, errNotYet
-}
-
-// EnrolKey is the Notifier's key of an enrolment; nil if the ID is not one.
-func EnrolKey(id string) []byte { return nil }
-
-// MaskName hides all but the first and last character of a name: 王○明.
-func MaskName(name string) string { return name }
-
-var _ = idp.ErrNotFound

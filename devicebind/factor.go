@@ -2,14 +2,13 @@ package devicebind
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/outbox"
+	"taipeion.internal/idp/policy"
 )
-
-var errNotYet = errors.New("not yet")
 
 // Who is a logged-in person who does something in a session.
 type Who struct {
@@ -42,4 +41,32 @@ func (f *Factors) Strongest(ctx context.Context, personID string) (idp.Level, er
 // Check refuses a session whose login of the person's strongest kind is too
 // old: idp.Denied{ReasonFactorFresh}. The page then asks for a new login:
 // idp.Ask{Essential: {Strongest}, MaxAge: 0}.
-func (f *Factors) Check(ctx context.Context, who Who) error { return errNotYet }
+func (f *Factors) Check(ctx context.Context, who Who) error {
+	need, err := f.Strongest(ctx, who.Person.ID)
+	if err != nil {
+		return fmt.Errorf("read factors: %w", err)
+	}
+	fresh := f.Fresh
+	if fresh <= 0 {
+		fresh = 5 * time.Minute
+	}
+	age := int64(fresh / time.Second)
+	now := f.Now()
+	// The question is the policy's: a login of that level, not older than that.
+	ask := idp.Ask{Essential: []idp.Level{need}, MaxAge: &age, PromptNone: true, At: now.Add(time.Nanosecond)}
+	d := policy.Decide(ask, policy.Have{Session: who.Session, Person: who.Person}, now)
+	if d.Outcome != policy.Grant {
+		return denied(ReasonFactorFresh)
+	}
+	return nil
+}
+
+// told is the event and the mail about an act of the person, or of somebody
+// else for them.
+func (f *Factors) told(n Notice, events ...idp.Event) With {
+	w := With{Events: events}
+	if f.Letters != nil && n.Person != nil {
+		w.Mail = f.Letters(n)
+	}
+	return w
+}

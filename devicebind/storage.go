@@ -65,10 +65,13 @@ type DeviceStore interface {
 	Record(ctx context.Context, events ...idp.Event) error
 }
 
+// MaxScans bounds ScanLimits.Scans: the store remembers so many.
+const MaxScans = 5
+
 // ScanLimits bound what one phone may start.
 type ScanLimits struct {
 	Open   int // scanned and undecided at once, for each device
-	Scans  int // within Window without an approval, for each device; at most 5
+	Scans  int // within Window without an approval, for each device; at most MaxScans
 	Window time.Duration
 }
 
@@ -77,8 +80,9 @@ type AttemptStore interface {
 	// ScanAttempt inserts a, in one transaction: the device is active at
 	// a.ScannedAt and within its limits, and its last scan was signed before
 	// signedAt (Unix milliseconds), else idp.ErrConflict; and the browser has no
-	// attempt that is open (scanned or approved, and not past its end) but one of
-	// the same device that is only scanned, else idp.ErrUsed.
+	// open attempt (scanned or approved, and not past its end) but one of the same
+	// device that is only scanned, and none that was closed after a's code was
+	// issued (a.EndsAt less AttemptLife), else idp.ErrUsed.
 	ScanAttempt(ctx context.Context, a *Attempt, signedAt int64, limits ScanLimits, events ...idp.Event) error
 	// Attempt finds one by its ID; idp.ErrNotFound.
 	Attempt(ctx context.Context, id []byte) (*Attempt, error)
@@ -86,12 +90,14 @@ type AttemptStore interface {
 	BrowserAttempt(ctx context.Context, browser []byte) (*Attempt, error)
 	// DecideAttempt makes scanned the given state, by one conditional statement:
 	// that device's, not past its end; idp.ErrUsed otherwise. To approve, the
-	// device is active, and signCount, if not 0, is above the kept one; its PIN
-	// failures and scans are forgotten.
-	DecideAttempt(ctx context.Context, id []byte, deviceID string, to AttemptState, signCount uint32, now time.Time, with With) error
+	// device is active, and signCount is above the kept one or both are 0; its
+	// scans are forgotten. Approved or burnt, so are its PIN failures: the person was there.
+	DecideAttempt(ctx context.Context, id []byte, deviceID string, to AttemptState, signCount uint32, now time.Time, events ...idp.Event) error
 	// UseAttempt makes approved used, by one conditional statement: of that
 	// browser and flow, not past its end, the device active; idp.ErrUsed otherwise.
 	UseAttempt(ctx context.Context, flow, browser []byte, now time.Time) (*Attempt, error)
+	// Record keeps events.
+	Record(ctx context.Context, events ...idp.Event) error
 }
 
 // ChangeStore says what changed, for the pages that wait on other nodes.
@@ -134,14 +140,24 @@ type OTPStore interface {
 	RemoveTOTP(ctx context.Context, personID string, with With) error
 }
 
+// Guess is one guess, counted before it is looked at.
+type Guess struct {
+	Key         string
+	At          time.Time
+	Rules       policy.Lockout
+	LockedUntil time.Time // locked already: not counted, not to be looked at
+	Locks       bool      // this very guess set the lock
+}
+
 // Guesses counts guesses in lock-out counters.
 type Guesses interface {
-	// Guess counts a guess as failed before it is looked at; until is the end of
-	// the lock if it may not be looked at.
-	Guess(ctx context.Context, key string, now time.Time, rules policy.Lockout) (until time.Time, err error)
+	// Guess counts a guess as failed.
+	Guess(ctx context.Context, key string, now time.Time, rules policy.Lockout) (*Guess, error)
 	// Guessed forgets the failures: the guess was right. idp.ErrConflict if
 	// others locked the counter meanwhile, and the success must not be shown.
-	Guessed(ctx context.Context, key string, now time.Time, rules policy.Lockout) error
+	Guessed(ctx context.Context, g *Guess) error
+	// Record keeps events.
+	Record(ctx context.Context, events ...idp.Event) error
 }
 
 // PasskeyStore keeps passkeys.
