@@ -62,8 +62,10 @@ func (l *limiter) take(o idp.Origin) time.Duration {
 		b = &bucket{left: rate, at: now}
 		l.sources[source] = b
 	}
-	b.left = math.Min(rate, b.left+max(0, now.Sub(b.at).Minutes())*rate)
-	b.at = now
+	if passed := now.Sub(b.at); passed > 0 { // a clock that was set back fills nothing
+		b.left = math.Min(rate, b.left+passed.Minutes()*rate)
+		b.at = now
+	}
 	if b.left < 1 {
 		return time.Duration((1 - b.left) / rate * float64(time.Minute))
 	}

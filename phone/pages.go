@@ -16,7 +16,7 @@ const permissions = "camera=(self), publickey-credentials-get=(self), publickey-
 // nothing, the app reads them. The page is the same for everybody.
 func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Permissions-Policy", permissions)
-	h.Pages.Render(w, r, http.StatusOK, templates.Phone{})
+	h.Pages.Render(w, r, http.StatusOK, templates.Phone{Base: templates.Base{Self: "/phone"}})
 }
 
 func (h *Handler) manifest(w http.ResponseWriter, r *http.Request) {

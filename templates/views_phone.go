@@ -13,8 +13,6 @@ func (Phone) Page() string { return "phone" }
 // worker and its manifest.
 func (Phone) policy() string { return "; worker-src 'self'; manifest-src 'self'" }
 
-func (Phone) self() string { return "/phone" }
-
 // phoneState is a screen that says what happened and what to do now.
 type phoneState struct {
 	Screen string // "problem-NAME" or, for an end that was wished for, NAME

@@ -126,8 +126,9 @@ async function approve() {
     turn(false);
     return;
   }
-  if (work.scanned.presence === 'pin' && !pin.value) {
-    message(root, text('pin.missing'));
+  if (work.scanned.presence === 'pin' && !/^[0-9]{6,12}$/.test(pin.value.normalize('NFKC'))) {
+    // What can't be a PIN is not sent, and so not counted.
+    message(root, text(pin.value ? 'pin.short' : 'pin.missing'));
     ready();
     return;
   }
