@@ -45,7 +45,7 @@
     if (account) { body.set('account', account); }
     return fetch(form.dataset.options, { method: 'POST', credentials: 'same-origin', cache: 'no-store', body: body,
       headers: { Accept: 'application/json' } }).then(function (answer) {
-      if (answer.status === 401) { location.reload(); }
+      if (answer.status === 401) { location.assign(form.dataset.stale || location.href); }
       return answer.ok ? answer.json() : Promise.reject(new Error('options'));
     }).then(function (all) { return read(all.publicKey || all); });
   }
