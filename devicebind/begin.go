@@ -8,6 +8,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/policy"
 )
 
 // May tells what is missing for Begin: idp.Denied{idp.ReasonOutside} or
@@ -25,23 +26,7 @@ func (e *Enroller) May(ctx context.Context, who Who) error {
 // evidence is the login that vouches for a new phone: a card's, or, where the
 // city allows it, a password's with a one-time code.
 func (e *Enroller) evidence(s *idp.Session) (card string, ok bool) {
-	fresh := e.Rules.CardFresh
-	if fresh <= 0 {
-		fresh = 10 * time.Minute
-	}
-	now := e.Now()
-	has := map[idp.Method]idp.Evidence{}
-	for _, ev := range s.Evidence {
-		if age := now.Sub(ev.At); age >= 0 && age <= fresh {
-			has[ev.Method] = ev
-		}
-	}
-	if c, found := has[idp.MethodCard]; found && c.Card != "" {
-		return c.Card, true
-	}
-	_, password := has[idp.MethodPassword]
-	_, code := has[idp.MethodOTP]
-	return "", e.Rules.AllowOTP && password && code
+	return policy.MayBindPhone(s.Evidence, policy.BindRule{Fresh: e.Rules.CardFresh, Lax: e.Rules.AllowOTP}, e.Now())
 }
 
 // Begin starts an enrolment in the place of the session's older one. It refuses

@@ -42,31 +42,31 @@ func MakesKnown(evidence []idp.Evidence, now time.Time) bool {
 	return prove(usable(idp.Ask{}, evidence, now)).ACR >= idp.LevelTwo
 }
 
-// MayBindPhone tells whether a session may bind a phone: by the card, a short
-// while ago. Where an agency has no readers, lax lets the password with a
-// one-time code do, both as fresh.
-func MayBindPhone(evidence []idp.Evidence, lax bool, now time.Time) bool {
-	age := int64(BindFresh / time.Second)
-	proved := usable(idp.Ask{MaxAge: &age, At: now.Add(time.Nanosecond)}, evidence, now)
-	has := map[idp.Method]bool{}
-	for _, e := range proved {
-		has[e.Method] = true
-	}
-	return has[idp.MethodCard] || lax && has[idp.MethodPassword] && has[idp.MethodOTP]
+// BindRule says what opens the binding of a phone.
+type BindRule struct {
+	Fresh time.Duration // how old the login may be; BindFresh if 0
+	Lax   bool          // the password with a one-time code does too, for agencies without readers
 }
 
-// Strongest is the level that a person can reach with what is bound.
-func Strongest(bound []idp.Method) idp.Level {
-	level := idp.LevelPassword
-	for _, m := range bound {
-		switch m {
-		case idp.MethodCard:
-			return idp.LevelCard
-		case idp.MethodPhone, idp.MethodPasskey, idp.MethodOTP:
-			level = idp.LevelTwo
+// MayBindPhone tells whether the evidence opens the binding of a phone: the
+// card, a short while ago, which is returned; by a lax rule also the password
+// and a one-time code, both as fresh.
+func MayBindPhone(evidence []idp.Evidence, rule BindRule, now time.Time) (card string, ok bool) {
+	if rule.Fresh <= 0 {
+		rule.Fresh = BindFresh
+	}
+	has := map[idp.Method]idp.Evidence{}
+	for _, e := range evidence {
+		if age := now.Sub(e.At); age >= 0 && age <= rule.Fresh {
+			has[e.Method] = e
 		}
 	}
-	return level
+	if c := has[idp.MethodCard]; c.Card != "" {
+		return c.Card, true
+	}
+	_, password := has[idp.MethodPassword]
+	_, code := has[idp.MethodOTP]
+	return "", rule.Lax && password && code
 }
 
 // FactorAsk is the question that a session must satisfy before a factor is

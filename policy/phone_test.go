@@ -84,48 +84,52 @@ func TestMakesKnown(t *testing.T) {
 }
 
 func TestMayBindPhone(t *testing.T) {
-	card := func(d time.Duration) idp.Evidence { return proof(idp.MethodCard, ago(d)) }
+	card := func(d time.Duration) idp.Evidence {
+		return idp.Evidence{Method: idp.MethodCard, At: ago(d), Card: "card"}
+	}
 	pwd := func(d time.Duration) idp.Evidence { return proof(idp.MethodPassword, ago(d)) }
 	otp := func(d time.Duration) idp.Evidence { return proof(idp.MethodOTP, ago(d)) }
 	for name, tt := range map[string]struct {
 		evidence []idp.Evidence
-		lax      bool
+		rule     policy.BindRule
+		card     string
 		want     bool
 	}{
-		"card":                      {[]idp.Evidence{card(10 * time.Minute)}, false, true},
-		"old card":                  {[]idp.Evidence{card(10*time.Minute + time.Second)}, false, false},
-		"card from the future":      {[]idp.Evidence{card(-time.Second)}, false, false},
-		"password":                  {[]idp.Evidence{pwd(0)}, true, false},
-		"code":                      {[]idp.Evidence{otp(0)}, true, false},
-		"password and code":         {[]idp.Evidence{pwd(0), otp(0)}, true, true},
-		"password and code, strict": {[]idp.Evidence{pwd(0), otp(0)}, false, false},
-		"old password and code":     {[]idp.Evidence{pwd(time.Hour), otp(0)}, true, false},
-		"another phone":             {[]idp.Evidence{{Method: idp.MethodPhone, At: now, Near: true}}, true, false},
-		"passkey":                   {[]idp.Evidence{proof(idp.MethodPasskey, now)}, true, false},
+		"card":                      {[]idp.Evidence{card(10 * time.Minute)}, policy.BindRule{}, "card", true},
+		"old card":                  {[]idp.Evidence{card(10*time.Minute + time.Second)}, policy.BindRule{}, "", false},
+		"a shorter rule":            {[]idp.Evidence{card(2 * time.Minute)}, policy.BindRule{Fresh: time.Minute}, "", false},
+		"card from the future":      {[]idp.Evidence{card(-time.Second)}, policy.BindRule{}, "", false},
+		"password":                  {[]idp.Evidence{pwd(0)}, policy.BindRule{Lax: true}, "", false},
+		"code":                      {[]idp.Evidence{otp(0)}, policy.BindRule{Lax: true}, "", false},
+		"password and code":         {[]idp.Evidence{pwd(0), otp(0)}, policy.BindRule{Lax: true}, "", true},
+		"password and code, strict": {[]idp.Evidence{pwd(0), otp(0)}, policy.BindRule{}, "", false},
+		"old password and code":     {[]idp.Evidence{pwd(time.Hour), otp(0)}, policy.BindRule{Lax: true}, "", false},
+		"another phone":             {[]idp.Evidence{{Method: idp.MethodPhone, At: now, Near: true}}, policy.BindRule{Lax: true}, "", false},
+		"passkey":                   {[]idp.Evidence{proof(idp.MethodPasskey, now)}, policy.BindRule{Lax: true}, "", false},
 	} {
-		if got := policy.MayBindPhone(tt.evidence, tt.lax, now); got != tt.want {
-			t.Errorf("%s: %v", name, got)
+		if card, got := policy.MayBindPhone(tt.evidence, tt.rule, now); got != tt.want || card != tt.card {
+			t.Errorf("%s: %q, %v", name, card, got)
 		}
 	}
 }
 
 func TestT147_FactorsNeedTheStrongestLogin(t *testing.T) {
-	card, phone := []idp.Method{idp.MethodPhone, idp.MethodCard}, []idp.Method{idp.MethodOTP}
+	const card, two, password = idp.LevelCard, idp.LevelTwo, idp.LevelPassword
 	for name, tt := range map[string]struct {
-		bound    []idp.Method
+		bound    idp.Level // the strongest that this person has
 		evidence []idp.Evidence
 		want     bool
 	}{
 		"card of five minutes":         {card, []idp.Evidence{proof(idp.MethodCard, ago(5*time.Minute))}, true},
 		"older card":                   {card, []idp.Evidence{proof(idp.MethodCard, ago(5*time.Minute+time.Second))}, false},
 		"fresh phone, but has a card":  {card, []idp.Evidence{{Method: idp.MethodPhone, At: now, Near: true}}, false},
-		"fresh password, has a code":   {phone, []idp.Evidence{proof(idp.MethodPassword, now)}, false},
-		"password and code":            {phone, []idp.Evidence{proof(idp.MethodPassword, now), proof(idp.MethodOTP, now)}, true},
-		"password, has nothing else":   {nil, []idp.Evidence{proof(idp.MethodPassword, ago(time.Minute))}, true},
-		"old password, nothing else":   {nil, []idp.Evidence{proof(idp.MethodPassword, ago(6*time.Minute))}, false},
+		"fresh password, has a code":   {two, []idp.Evidence{proof(idp.MethodPassword, now)}, false},
+		"password and code":            {two, []idp.Evidence{proof(idp.MethodPassword, now), proof(idp.MethodOTP, now)}, true},
+		"password, has nothing else":   {password, []idp.Evidence{proof(idp.MethodPassword, ago(time.Minute))}, true},
+		"old password, nothing else":   {password, []idp.Evidence{proof(idp.MethodPassword, ago(6*time.Minute))}, false},
 		"old card lends nothing to it": {card, []idp.Evidence{proof(idp.MethodPassword, now), proof(idp.MethodCard, ago(time.Hour))}, false},
 	} {
-		ask := policy.FactorAsk(policy.Strongest(tt.bound), now)
+		ask := policy.FactorAsk(tt.bound, now)
 		if got := policy.Decide(ask, have(tt.evidence...), now).Outcome == policy.Grant; got != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
