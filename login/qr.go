@@ -101,6 +101,7 @@ func (h *Handler) qrView(r *http.Request, v *visit) (*templates.QR, error) {
 		EventsURL: "/login/qr/events" + query, LookURL: "/login/qr/state" + query,
 		AgainURL: v.path("/login/qr") + "&again=" + strconv.FormatInt(t.ends.UnixMilli(), 10),
 	}
+	view.Far = !policy.PhoneAlone(policy.Place{City: idp.OriginFrom(r.Context()).City, Known: h.Sessions.Known(r) != nil})
 	if t.State == templates.QRWaiting || t.State == templates.QRScanned {
 		link := t.Link
 		if link == "" {

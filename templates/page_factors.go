@@ -2,6 +2,7 @@ package templates
 
 import (
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // factorKeys are the keys that the pages of phones, codes and passkeys put
 // together at run time.
 func factorKeys() []string {
-	keys := append([]string{"stepup.code", "qr.next", "qr.left"}, factorNotices...)
+	keys := slices.Concat([]string{"qr.next", "qr.left"}, factorNotices, letterKeys())
 	for _, reason := range factorReasons {
 		keys = append(keys, "reason."+string(reason), "reason."+string(reason)+".detail")
 	}

@@ -24,7 +24,7 @@ func factorViews(base Base, s, u string) map[string]View {
 	}
 	for _, state := range []string{QRWaiting, QRScanned, QRApproved, QRDenied, QRBurnt, QRExpired} {
 		views["qr-"+state] = Login{Base: base, Flow: s, Tab: TabQR, System: s, QR: &QR{State: state, Code: smallCode, Link: u, Text: s,
-			Number: s, Left: time.Minute, EventsURL: u, LookURL: u, AgainURL: u}}
+			Number: s, Left: time.Minute, EventsURL: u, LookURL: u, AgainURL: u, Far: state == QRWaiting}}
 	}
 	for step := 1; step <= 4; step++ {
 		v := PhoneBind{Base: base, Step: step, AgentOrigin: u, ChallengeURL: u,

@@ -62,6 +62,7 @@ type QR struct {
 	EventsURL string        // server-sent events
 	LookURL   string        // the same for polling, as JSON
 	AgainURL  string        // a new code after an end
+	Far       bool          // from here the phone alone will not be enough
 }
 
 // PasskeyOffer lets the login page ask for a passkey (POST OptionsURL for the

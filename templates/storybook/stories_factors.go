@@ -53,6 +53,11 @@ func qrStories() []story {
 		{"qr-denied", qr(templates.QRDenied, 0)},
 		{"qr-burnt", qr(templates.QRBurnt, 0)},
 		{"qr-expired", qr(templates.QRExpired, 0)},
+		{"qr-outside", func(lang string) templates.View {
+			v := qr(templates.QRWaiting, 23*time.Second)(lang).(templates.Login)
+			v.QR.Far = true
+			return v
+		}},
 		{"qr-far", login(func(v *templates.Login) { v.Tab, v.Reason = templates.TabCard, "phone_far" })},
 		{"login-passkey", login(func(v *templates.Login) { v.Passkey = &templates.PasskeyOffer{} })},
 		{"stepup-two", login(func(v *templates.Login) {
