@@ -16,6 +16,7 @@ import (
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/oidc"
+	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/portal"
 	"taipeion.internal/idp/server"
@@ -34,6 +35,7 @@ type house struct {
 	ring     *keys.Ring
 	gate     *directory.Gate
 	crls     *cardreader.CRLFiles
+	factors  *factors
 	server   *server.Server
 	mounts   *server.Mounts
 	listener net.Listener
@@ -45,6 +47,7 @@ type assembleOptions struct {
 	Log    io.Writer
 	Seeds  []keys.Seed // keys made beforehand
 	Refuse []string    // KIDs and card issuers that must not be used
+	Mail   outbox.Doer // where mails go if no server is named; nil: nowhere
 	Now    func() time.Time
 }
 
@@ -73,8 +76,14 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 	}
 	metrics := server.NewMetrics()
 	h.mounts = server.NewMounts(metrics)
+	h.gate = newGate(h.config, h.store, h.sealer, h.logger, o.Now)
+	if h.factors, err = h.newFactors(ctx, o, pages); err != nil {
+		return err
+	}
 	h.mountAll(o, pages, verifier)
+	h.mountPhone(o, pages)
 	h.countStore(metrics)
+	h.countWaiting(metrics)
 	return h.openServer(o, metrics, pages)
 }
 
@@ -150,7 +159,6 @@ func names(c *config.Config) policy.Names {
 // mountAll is the list of everything that answers requests.
 func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier *cardreader.Verifier) {
 	c, now := h.config, o.Now
-	h.gate = newGate(c, h.store, h.sealer, h.logger, now)
 	sessions := &session.Manager{
 		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
 	}
@@ -174,10 +182,12 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 		mounting{(&login.Handler{
 			Store: h.store, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
+			Factors: h.forLogin(h.factors),
 		}).Mount},
 		mounting{(&portal.Handler{
 			Store: h.store, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
+			Factors: h.forPortal(h.factors),
 		}).Mount},
 	} {
 		part.Mount(h.mounts)

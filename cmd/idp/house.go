@@ -148,6 +148,7 @@ func (h *house) run(ctx context.Context) error {
 		h.logger.Error("revocation lists", "error", err.Error())
 	})
 	go h.prune(background)
+	h.runFactors(ctx, background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
 	err := h.server.Run(ctx)
 	if err == nil {
