@@ -3,6 +3,7 @@ package devicebind_test
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // as the store's own driver
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/devicebind"
@@ -48,6 +51,8 @@ type world struct {
 	locked map[string]bool // people that a lock-out stops
 	seq    int
 
+	options store.Options
+
 	mu  sync.Mutex
 	now time.Time
 }
@@ -76,7 +81,7 @@ func newWorld(t *testing.T, o store.Options) *world {
 	t.Helper()
 	// The start of a slot, so that tests know where in it they are.
 	w := &world{T: t, now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), locked: map[string]bool{}}
-	o.Now = w.clock
+	o.Now, w.options = w.clock, o
 	w.ctx = idp.WithOrigin(t.Context(), idp.Origin{RequestID: "r", Address: netip.MustParseAddr("10.1.2.3"), City: true})
 	var err error
 	w.sealer, err = keys.NewSealer([]byte(strings.Repeat("k", 32)))
@@ -309,4 +314,31 @@ func together(n int, call func(i int) error) (succeeded int, failed []error) {
 
 func sqliteOptions(t testing.TB) store.Options {
 	return store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")}
+}
+
+func sum(b []byte) []byte {
+	s := sha256.Sum256(b)
+	return s[:]
+}
+
+// swap exchanges what is sealed in the rows of two devices, as somebody with
+// the database in hand could.
+func (w *world) swap(a, b string) {
+	w.Helper()
+	w.sql(`UPDATE devices SET sealed = (SELECT d.sealed FROM devices d WHERE d.id = CASE devices.id WHEN '` + a + `' THEN '` + b + `' ELSE '` + a + `' END)
+		WHERE id IN ('` + a + `', '` + b + `')`)
+}
+
+// sql runs a statement behind the store's back.
+func (w *world) sql(text string) {
+	w.Helper()
+	driver, address := "sqlite", w.options.SQLite
+	if w.options.PostgreSQL != "" {
+		driver, address = "pgx", w.options.PostgreSQL
+	}
+	db, err := sql.Open(driver, address)
+	w.must(err)
+	defer db.Close()
+	_, err = db.ExecContext(w.ctx, text)
+	w.must(err)
 }

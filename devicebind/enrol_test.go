@@ -1,0 +1,522 @@
+package devicebind_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
+	"taipeion.internal/idp/devicebind/app"
+	"taipeion.internal/idp/devicebind/devicetest"
+)
+
+func TestEnrol_Whole(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		a, b := w.nodes[0], w.nodes[1]
+		p, l, claim := w.claim(who)
+		changed, stop := a.notifier.Wait(devicebind.EnrolKey(l.ID))
+		defer stop()
+		got, err := a.enroller.Claim(w.ctx, l.ID, *claim)
+		w.must(err)
+		<-changed
+		digits, err := p.Digits(l)
+		w.must(err)
+		if got.Digits != digits || len(digits) != 6 || got.Name != "王○明" || got.Agency != "資訊局" {
+			t.Fatalf("%+v, the phone says %s", got, digits)
+		}
+		view, err := b.enroller.Look(w.ctx, who, l.ID)
+		w.must(err)
+		if view.State != devicebind.EnrolClaimed || view.Digits != digits || view.Name != "我的手機" || view.Link != "" {
+			t.Fatalf("%+v", view)
+		}
+		c, err := b.enroller.Collect(w.ctx, l.ID, got.StatusToken)
+		w.must(err)
+		if c.State != devicebind.EnrolClaimed || c.Certificate != nil || c.Name != "" {
+			t.Fatalf("before the PC confirmed: %+v", c)
+		}
+		dev, err := b.enroller.Confirm(w.ctx, who, l.ID)
+		w.must(err)
+		c, err = a.enroller.Collect(w.ctx, l.ID, got.StatusToken)
+		w.must(err)
+		w.must(p.Complete(c))
+		cert, err := x509.ParseCertificate(p.Certificate)
+		w.must(err)
+		if cert.NotAfter.After(w.clock().Add(300*24*time.Hour)) || cert.Subject.CommonName != dev.ID || cert.IsCA {
+			t.Fatalf("certificate until %v for %v", cert.NotAfter, cert.Subject)
+		}
+		if mails := w.mails(); !slices.Equal(mails, []string{"phone.bind"}) {
+			t.Fatalf("mails %v", mails)
+		}
+		list, err := a.devices.Of(w.ctx, who.Person.ID)
+		w.must(err)
+		if len(list) != 1 || list[0].Name != "我的手機" || list[0].Standing(w.clock()) != devicebind.StandingActive {
+			t.Fatalf("%+v", list)
+		}
+	})
+}
+
+func TestEnrol_NeedsAFreshCardInTheCity(t *testing.T) {
+	onBoth(t, func(w *world) {
+		e := w.nodes[0].enroller
+		who := w.person()
+		outside := idp.WithOrigin(t.Context(), idp.Origin{})
+		_, err := e.Begin(outside, who)
+		w.denied(err, idp.ReasonOutside)
+		w.later(10*time.Minute + time.Second)
+		_, err = e.Begin(w.ctx, who)
+		w.denied(err, devicebind.ReasonEnrolFresh)
+		password := w.login(who.Person, idp.Evidence{Method: idp.MethodPassword}, idp.Evidence{Method: idp.MethodOTP})
+		_, err = e.Begin(w.ctx, password)
+		w.denied(err, devicebind.ReasonEnrolFresh)
+		e.Rules.AllowOTP = true
+		_, err = e.Begin(w.ctx, password)
+		w.must(err)
+		_, err = e.Begin(w.ctx, w.login(who.Person, idp.Evidence{Method: idp.MethodPassword}))
+		w.denied(err, devicebind.ReasonEnrolFresh)
+	})
+}
+
+func TestT139_OneUse(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		n := w.nodes[0]
+		_, l, first := w.claim(who)
+		got, err := n.enroller.Claim(w.ctx, l.ID, *first)
+		w.must(err)
+		again, err := n.enroller.Claim(w.ctx, l.ID, *first) // the answer was lost
+		w.must(err)
+		if *again != *got {
+			t.Fatalf("%+v, then %+v", got, again)
+		}
+		// Who photographed the key QR code knows the secret, and is too late.
+		view := w.secondClaim(who, l)
+		_, err = n.enroller.Claim(w.ctx, l.ID, *view)
+		w.denied(err, devicebind.ReasonEnrolOver)
+		_, err = n.enroller.Confirm(w.ctx, who, l.ID)
+		w.must(err)
+		_, err = n.enroller.Claim(w.ctx, l.ID, *view)
+		w.denied(err, devicebind.ReasonEnrolOver)
+		if list, _ := n.devices.Of(w.ctx, who.Person.ID); len(list) != 1 {
+			t.Fatalf("%d devices", len(list))
+		}
+	})
+}
+
+// secondClaim is the claim of another phone that saw the same key QR code.
+func (w *world) secondClaim(who devicebind.Who, l app.Link) *devicebind.Claim {
+	w.Helper()
+	key, err := app.NewKey(nil)
+	w.must(err)
+	c, err := app.NewClaim(l, &app.Phone{Origin: l.Origin, Name: "another", Key: key}, "", pin)
+	w.must(err)
+	return c
+}
+
+func TestT139_RaceOfClaimsAndConfirms(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		_, l, _ := w.claim(who)
+		claims := make([]*devicebind.Claim, 32)
+		for i := range claims {
+			claims[i] = w.secondClaim(who, l)
+		}
+		ok, failed := together(32, func(i int) error {
+			_, err := w.nodes[i%2].enroller.Claim(w.ctx, l.ID, *claims[i])
+			return err
+		})
+		if ok != 1 {
+			t.Fatalf("%d phones claimed one enrolment", ok)
+		}
+		for _, err := range failed {
+			w.denied(err, devicebind.ReasonEnrolOver)
+		}
+		ok, _ = together(32, func(i int) error {
+			_, err := w.nodes[i%2].enroller.Confirm(w.ctx, who, l.ID)
+			return err
+		})
+		list, err := w.nodes[0].devices.Of(w.ctx, who.Person.ID)
+		w.must(err)
+		if ok != 32 || len(list) != 1 || w.events("phone.bind", "ok") != 1 || len(w.mails()) != 1 {
+			t.Fatalf("%d confirmed, %d devices", ok, len(list))
+		}
+	})
+}
+
+func TestT139_Tries(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		_, l, claim := w.claim(who)
+		bad := *claim
+		bad.Proof = base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+		for range devicebind.MaxEnrolTries {
+			_, err := w.nodes[0].enroller.Claim(w.ctx, l.ID, bad)
+			w.denied(err, devicebind.ReasonEnrolProof)
+		}
+		_, err := w.nodes[1].enroller.Claim(w.ctx, l.ID, *claim)
+		w.denied(err, devicebind.ReasonEnrolOver)
+		view, err := w.nodes[1].enroller.Look(w.ctx, who, l.ID)
+		w.must(err)
+		if view.State != devicebind.EnrolOver || view.Link != "" {
+			t.Fatalf("%+v", view)
+		}
+	})
+}
+
+func TestT139_ThreeMinutes(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		e := w.nodes[0].enroller
+		_, l, claim := w.claim(who)
+		w.later(3 * time.Minute)
+		_, err := e.Claim(w.ctx, l.ID, *claim)
+		w.denied(err, devicebind.ReasonEnrolOver)
+		// Claimed, and nobody compared the digits.
+		who = w.login(who.Person, who.Session.Evidence...)
+		_, l, claim = w.claim(who)
+		_, err = e.Claim(w.ctx, l.ID, *claim)
+		w.must(err)
+		w.later(3 * time.Minute)
+		_, err = e.Confirm(w.ctx, who, l.ID)
+		w.denied(err, devicebind.ReasonEnrolOver)
+	})
+}
+
+func TestEnrol_ANewOneEndsTheOld(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		_, old, claim := w.claim(who)
+		w.claim(who)
+		_, err := w.nodes[1].enroller.Claim(w.ctx, old.ID, *claim)
+		w.denied(err, devicebind.ReasonEnrolOver)
+		together(8, func(i int) error { _, err := w.nodes[i%2].enroller.Begin(w.ctx, who); return err })
+		started, err := w.nodes[0].enroller.Begin(w.ctx, who)
+		w.must(err)
+		w.must(w.nodes[1].enroller.Cancel(w.ctx, who, started.ID))
+		view, err := w.nodes[0].enroller.Look(w.ctx, who, started.ID)
+		w.must(err)
+		if view.State != devicebind.EnrolOver {
+			t.Fatalf("%+v", view)
+		}
+		w.denied(w.nodes[0].enroller.Cancel(w.ctx, who, started.ID), devicebind.ReasonEnrolOver)
+	})
+}
+
+func TestT140_CapturedClaims(t *testing.T) {
+	onBoth(t, func(w *world) {
+		e := w.nodes[0].enroller
+		_, mine, claim := w.claim(w.person())
+		_, other, _ := w.claim(w.person())
+		_, err := e.Claim(w.ctx, other.ID, *claim) // another account
+		w.denied(err, devicebind.ReasonEnrolProof)
+		changed := *claim
+		changed.CSR = w.secondClaim(devicebind.Who{}, other).CSR // another key
+		_, err = e.Claim(w.ctx, mine.ID, changed)
+		w.denied(err, devicebind.ReasonEnrolProof)
+		w.later(5 * time.Minute) // later
+		_, err = e.Claim(w.ctx, mine.ID, *claim)
+		w.denied(err, devicebind.ReasonEnrolOver)
+		_, err = e.Claim(w.ctx, strings.Repeat("A", 22), *claim)
+		w.denied(err, devicebind.ReasonEnrolOver)
+		_, err = e.Claim(w.ctx, "../x", *claim)
+		w.denied(err, devicebind.ReasonEnrolOver)
+	})
+}
+
+// A message for one server is nothing at another: the secret there is of
+// another master key.
+func TestT140_AnotherServer(t *testing.T) {
+	here := newWorld(t, sqliteOptions(t))
+	who := here.person()
+	_, l, _ := here.claim(who)
+	there := newWorld(t, sqliteOptions(t))
+	_, foreign, claim := there.claim(there.person())
+	_ = foreign
+	_, err := here.nodes[0].enroller.Claim(here.ctx, l.ID, *claim)
+	here.denied(err, devicebind.ReasonEnrolProof)
+}
+
+func TestT148_OnlyItsOwnSession(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		e := w.nodes[1].enroller
+		_, l, claim := w.claim(who)
+		_, err := e.Claim(w.ctx, l.ID, *claim)
+		w.must(err)
+		again := w.login(who.Person, idp.Evidence{Method: idp.MethodCard, Card: "card-" + who.Person.ID})
+		for _, stranger := range []devicebind.Who{again, w.person()} {
+			_, err := e.Look(w.ctx, stranger, l.ID)
+			if err == nil {
+				t.Fatal("shown to another session")
+			}
+			if _, err := e.Confirm(w.ctx, stranger, l.ID); err == nil {
+				t.Fatal("confirmed by another session")
+			}
+			if err := e.Cancel(w.ctx, stranger, l.ID); err == nil {
+				t.Fatal("cancelled by another session")
+			}
+		}
+		_, err = e.Collect(w.ctx, l.ID, "x")
+		if err == nil {
+			t.Fatal("collected without the token")
+		}
+	})
+}
+
+func TestT148_DiesWithTheCardTheSessionAndThePerson(t *testing.T) {
+	for name, stop := range map[string]func(w *world, who devicebind.Who) error{
+		"card unbound": func(w *world, who devicebind.Who) error {
+			return w.nodes[0].db.UnbindCard(w.ctx, "card-"+who.Person.ID, w.clock())
+		},
+		"session ended": func(w *world, who devicebind.Who) error {
+			_, err := w.nodes[0].db.EndSession(w.ctx, who.Session.ID, w.clock())
+			return err
+		},
+		"person disabled": func(w *world, who devicebind.Who) error {
+			return w.nodes[0].db.SetState(w.ctx, who.Person.ID, idp.PersonDisabled, w.clock())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(w *world) {
+				who := w.person()
+				_, l, claim := w.claim(who)
+				_, err := w.nodes[0].enroller.Claim(w.ctx, l.ID, *claim)
+				w.must(err)
+				w.must(stop(w, who))
+				_, err = w.nodes[1].enroller.Confirm(w.ctx, who, l.ID)
+				w.denied(err, devicebind.ReasonEnrolOver)
+			})
+		})
+	}
+}
+
+// request makes a PKCS#10 request as the test wants it.
+func request(t *testing.T, key any, name string) []byte {
+	t.Helper()
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func TestParseRequest_Refuses(t *testing.T) {
+	p256, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	p384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	rsaKey, _ := rsa.GenerateKey(rand.Reader, 2048)
+	_, ed, _ := ed25519.GenerateKey(rand.Reader)
+	good := request(t, p256, "我的手機")
+	if r, err := devicebind.ParseRequest(good); err != nil || r.Name != "我的手機" {
+		t.Fatal(err)
+	}
+	broken := slices.Clone(good)
+	broken[len(broken)-1] ^= 1
+	for name, der := range map[string][]byte{
+		"P-384": request(t, p384, "x"), "RSA": request(t, rsaKey, "x"), "Ed25519": request(t, ed, "x"), "signature": broken,
+		"no name": request(t, p256, ""), "long name": request(t, p256, strings.Repeat("x", 65)), "turned text": request(t, p256, "a\u202eb"),
+		"control": request(t, p256, "a\nb"), "trailing": append(slices.Clone(good), 0), "empty": nil, "too long": make([]byte, 4096),
+	} {
+		if _, err := devicebind.ParseRequest(der); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+func TestEnrol_PINs(t *testing.T) {
+	w := newWorld(t, sqliteOptions(t))
+	who := w.person()
+	for _, bad := range []string{"", "12345", "123456", "654321", "111111", "12345a", "1234567890123", "２９４７１６"} {
+		_, l, claim := w.claim(who)
+		claim.PIN = bad
+		_, err := w.nodes[0].enroller.Claim(w.ctx, l.ID, *claim)
+		w.denied(err, devicebind.ReasonEnrolProof)
+	}
+}
+
+// Wrong PINs suspend the phone, however many are tried at once.
+func TestPIN_FiveWrongSuspend(t *testing.T) {
+	onBoth(t, func(w *world) {
+		p := w.phone(w.person())
+		_, s, number := w.scanned(p)
+		bad, err := p.NewDecision(s, devicebind.VerdictApprove, number, "999998", w.clock())
+		w.must(err)
+		_, failed := together(32, func(i int) error { return w.nodes[i%2].attempts.Decide(w.ctx, *bad) })
+		looked := 0
+		for _, err := range failed {
+			w.denied(err, devicebind.ReasonPINWrong, devicebind.ReasonPINBlocked, devicebind.ReasonPhoneUnusable)
+			if strings.Contains(err.Error(), string(devicebind.ReasonPINWrong)) {
+				looked++
+			}
+		}
+		if len(failed) != 32 || looked != 4 {
+			t.Fatalf("%d refused, %d before the last", len(failed), looked)
+		}
+		w.denied(w.decide(w.nodes[0], p, s, devicebind.VerdictApprove, number), devicebind.ReasonPINBlocked, devicebind.ReasonPhoneUnusable)
+		dev, _, err := w.nodes[1].db.Device(w.ctx, p.DeviceID)
+		w.must(err)
+		if dev.Standing(w.clock()) != devicebind.StandingSuspended {
+			t.Fatal(dev.Standing(w.clock()))
+		}
+	})
+}
+
+func TestPIN_TheLastTryMayBeRight(t *testing.T) {
+	onBoth(t, func(w *world) {
+		p := w.phone(w.person())
+		pg, s, number := w.scanned(p)
+		for range devicebind.MaxPINFailures - 1 {
+			bad, err := p.NewDecision(s, devicebind.VerdictApprove, number, "999998", w.clock())
+			w.must(err)
+			w.denied(w.nodes[0].attempts.Decide(w.ctx, *bad), devicebind.ReasonPINWrong)
+		}
+		w.must(w.decide(w.nodes[1], p, s, devicebind.VerdictApprove, number))
+		_, err := w.nodes[0].attempts.Use(w.ctx, pg.flow, pg.browser)
+		w.must(err)
+	})
+}
+
+func TestT141_SwappedRows(t *testing.T) {
+	onBoth(t, func(w *world) {
+		mine, theirs := w.phone(w.person()), w.phone(w.person())
+		n := w.nodes[0]
+		w.swap(mine.DeviceID, theirs.DeviceID)
+		pg := w.page("docs")
+		_, err := w.scan(n, mine, n.codes.Make(pg.flow, pc).Text)
+		w.denied(err, devicebind.ReasonPhoneUnusable)
+		if w.events("phone.tampered", "alarm") != 1 {
+			t.Fatal("no alarm")
+		}
+		// The whole of another's row under one's own name.
+		thief := *theirs
+		thief.DeviceID = mine.DeviceID
+		_, err = w.scan(n, &thief, n.codes.Make(pg.flow, pc).Text)
+		w.denied(err, devicebind.ReasonPhoneUnusable)
+	})
+}
+
+func TestPresence_WebAuthn(t *testing.T) {
+	onBoth(t, func(w *world) {
+		n := w.nodes[0]
+		p, auth := w.webauthnPhone(w.person())
+		approve := func(a *devicetest.Authenticator, change func(*devicebind.DecideRequest, []byte) []byte) error {
+			pg, s, number := w.scanned(p)
+			_ = pg
+			if s.Presence != devicebind.PresenceWebAuthn || s.Credential != base64.RawURLEncoding.EncodeToString(auth.ID) {
+				t.Fatalf("%+v", s)
+			}
+			req, err := p.NewDecision(s, devicebind.VerdictApprove, number, "", w.clock())
+			w.must(err)
+			challenge := sum(devicebind.ApprovalBytes(origin, s.Nonce, *req))
+			if change != nil {
+				challenge = change(req, challenge)
+			}
+			if challenge != nil {
+				req.WebAuthn = a.Get(challenge)
+			}
+			err = n.attempts.Decide(w.ctx, *req)
+			w.later(4 * time.Minute)
+			return err
+		}
+		w.must(approve(auth, nil))
+		w.must(approve(auth, nil))
+		foreign := devicetest.New(origin, auth.UserHandle)
+		unverified, elsewhere, back := *auth, *auth, *auth
+		unverified.Flags = 1
+		elsewhere.Origin, elsewhere.RPID = "https://evil.example", "evil.example"
+		back.Count = 0
+		none := func(*devicebind.DecideRequest, []byte) []byte { return nil }
+		w.denied(approve(foreign, nil), devicebind.ReasonPhoneProof)
+		w.denied(approve(&unverified, nil), devicebind.ReasonPhoneProof)
+		w.denied(approve(&elsewhere, nil), devicebind.ReasonPhoneProof)
+		w.denied(approve(&back, nil), devicebind.ReasonPhoneProof)
+		w.later(10 * time.Minute)
+		w.denied(approve(auth, none), devicebind.ReasonPhoneProof)
+		w.denied(approve(auth, func(d *devicebind.DecideRequest, c []byte) []byte { d.PIN = pin; return nil }), devicebind.ReasonPhoneProof)
+		w.denied(approve(auth, func(_ *devicebind.DecideRequest, c []byte) []byte { return sum(c) }), devicebind.ReasonPhoneProof)
+		w.must(approve(auth, nil))
+	})
+}
+
+func TestPresence_RegistrationIsForThisKey(t *testing.T) {
+	w := newWorld(t, sqliteOptions(t))
+	_, l, claim := w.claim(w.person())
+	auth := devicetest.New(origin, devicebind.EnrolKey(l.ID))
+	claim.PIN = ""
+	claim.WebAuthn = auth.Create(devicebind.EnrolChallenge(devicebind.EnrolKey(l.ID), []byte("another key")))
+	_, err := w.nodes[0].enroller.Claim(w.ctx, l.ID, *claim)
+	w.denied(err, devicebind.ReasonEnrolProof)
+	claim.WebAuthn, claim.PIN = nil, ""
+	_, err = w.nodes[0].enroller.Claim(w.ctx, l.ID, *claim)
+	w.denied(err, devicebind.ReasonEnrolProof)
+}
+
+// webauthnPhone binds a phone with an authenticator of its own.
+func (w *world) webauthnPhone(who devicebind.Who) (*app.Phone, *devicetest.Authenticator) {
+	w.Helper()
+	p, l, claim := w.claim(who)
+	req, err := devicebind.ParseRequest(claim.CSR)
+	w.must(err)
+	auth := devicetest.New(origin, devicebind.EnrolKey(l.ID))
+	claim.PIN, claim.WebAuthn = "", auth.Create(devicebind.EnrolChallenge(devicebind.EnrolKey(l.ID), req.Public))
+	n := w.nodes[0]
+	got, err := n.enroller.Claim(w.ctx, l.ID, *claim)
+	w.must(err)
+	_, err = n.enroller.Confirm(w.ctx, who, l.ID)
+	w.must(err)
+	c, err := n.enroller.Collect(w.ctx, l.ID, got.StatusToken)
+	w.must(err)
+	w.must(p.Complete(c))
+	return p, auth
+}
+
+func TestNotifier_WakesOtherNodes(t *testing.T) {
+	onBoth(t, func(w *world) {
+		ctx, cancel := context.WithCancel(w.ctx)
+		defer cancel()
+		p := w.phone(w.person())
+		done := make(chan struct{})
+		go func() { w.nodes[1].notifier.Run(ctx); close(done) }()
+		pg := w.page("docs")
+		here, stop := w.nodes[0].notifier.Wait(pg.browser)
+		defer stop()
+		there, stopThere := w.nodes[1].notifier.Wait(pg.browser)
+		defer stopThere()
+		s, err := w.scan(w.nodes[0], p, w.nodes[0].codes.Make(pg.flow, pc).Text)
+		w.must(err)
+		for range 2 {
+			for i, c := range []<-chan struct{}{here, there} {
+				select {
+				case <-c:
+				case <-time.After(10 * time.Second):
+					t.Fatalf("node %d was not woken", i)
+				}
+			}
+			w.later(time.Millisecond)
+			if s != nil {
+				w.must(w.decide(w.nodes[0], p, s, devicebind.VerdictDeny, ""))
+				s = nil
+			}
+		}
+		if w.nodes[1].notifier.Waiting() != 1 {
+			t.Fatal(w.nodes[1].notifier.Waiting())
+		}
+		stopThere()
+		stopThere()
+		if w.nodes[1].notifier.Waiting() != 0 {
+			t.Fatal(w.nodes[1].notifier.Waiting())
+		}
+		cancel()
+		<-done
+	})
+}
