@@ -121,6 +121,7 @@ type View struct {
 	State  AttemptState
 	Number string // scanned: to be typed on the phone
 	EndsAt time.Time
+	Closed time.Time // when the browser's last login was decided, of whatever flow: see Codes.MakeAfter
 }
 
 // Used is an approved login, used up.

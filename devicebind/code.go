@@ -97,15 +97,24 @@ const (
 	codePlain = flowSize + 4 + 2
 	codeSize  = 12 + codePlain + 16 // nonce, sealed, tag
 	codePath  = "/phone/q/"
+	codeAhead = 2 * time.Second // a code is issued on a whole second, by a node's own clock
 )
 
 // Make returns the code of a flow (by the SHA-256 of its handle) for the
 // present slot: the same one for the whole slot.
-func (c *Codes) Make(flow []byte, pc PC) Code {
+func (c *Codes) Make(flow []byte, pc PC) Code { return c.MakeAfter(flow, pc, time.Time{}) }
+
+// MakeAfter is Make for a browser whose last login was closed then: within the
+// slot its code is another one, since a code is good once.
+func (c *Codes) MakeAfter(flow []byte, pc PC, closed time.Time) Code {
 	slot := slotOf(c.Now())
+	issued := slotStart(slot)
+	if closed.After(issued) {
+		issued = closed.Add(time.Second - time.Microsecond).Truncate(time.Second)
+	}
 	plain := make([]byte, 0, codePlain)
 	plain = append(plain, flow...)
-	plain = binary.BigEndian.AppendUint32(plain, slot)
+	plain = binary.BigEndian.AppendUint32(plain, uint32(issued.Unix()))
 	plain = append(plain, at(browsers, pc.Browser)<<4|at(systems, pc.System), at(networks, pc.Network))
 	// The nonce depends on all that is sealed: it repeats only with it, so a
 	// page that is shown again in its slot shows the same code.
@@ -128,7 +137,7 @@ func of[T any](list []T, i byte) (v T) {
 type Opened struct {
 	Flow     []byte // SHA-256 of the flow's handle
 	PC       PC
-	IssuedAt time.Time // the start of its slot
+	IssuedAt time.Time // the start of its slot, or when the browser's last login was closed
 }
 
 // Open reads a code, or the link that holds it; idp.Denied{ReasonCodeOver} for
@@ -143,14 +152,15 @@ func (c *Codes) Open(text string) (*Opened, error) {
 	if err != nil {
 		return nil, denied(ReasonCodeOver)
 	}
-	slot := binary.BigEndian.Uint32(plain[flowSize:])
-	if now := slotOf(c.Now()); slot != now && slot+1 != now {
+	issued := time.Unix(int64(binary.BigEndian.Uint32(plain[flowSize:])), 0).UTC()
+	now := c.Now()
+	if issued.After(now.Add(codeAhead)) || slotOf(issued)+1 < slotOf(now) {
 		return nil, denied(ReasonCodeOver)
 	}
 	look := plain[flowSize+4:]
 	return &Opened{
 		Flow:     plain[:flowSize:flowSize],
 		PC:       PC{Browser: of(browsers, look[0]>>4), System: of(systems, look[0]&15), Network: of(networks, look[1])},
-		IssuedAt: slotStart(slot),
+		IssuedAt: issued,
 	}, nil
 }

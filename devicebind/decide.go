@@ -158,28 +158,44 @@ func (a *Attempts) settle(ctx context.Context, t *Attempt, to AttemptState, sign
 // attempt is AttemptNew. The page waits with Notifier.Wait(browser) between two
 // looks.
 func (a *Attempts) Look(ctx context.Context, flow, browser []byte) (*View, error) {
-	t, err := a.mine(ctx, flow, browser)
+	v := &View{State: AttemptNew}
+	t, err := a.ofBrowser(ctx, browser)
 	if err != nil || t == nil {
-		return &View{State: AttemptNew}, err
+		return v, err
 	}
-	v := &View{State: t.StateAt(a.Now()), EndsAt: t.EndsAt}
+	if t.State != AttemptScanned && t.State != AttemptApproved {
+		v.Closed = t.ChangedAt
+	}
+	if subtle.ConstantTimeCompare(t.Flow, flow) != 1 {
+		return v, nil
+	}
+	v.State, v.EndsAt = t.StateAt(a.Now()), t.EndsAt
 	if v.State == AttemptScanned {
 		v.Number = a.Keeper.attemptNumber(t)
 	}
 	return v, nil
 }
 
-// mine is the browser's attempt if it is that flow's; nil if there is none.
-func (a *Attempts) mine(ctx context.Context, flow, browser []byte) (*Attempt, error) {
-	if len(flow) == 0 || len(browser) == 0 {
+// ofBrowser is the browser's attempt; nil if there is none.
+func (a *Attempts) ofBrowser(ctx context.Context, browser []byte) (*Attempt, error) {
+	if len(browser) == 0 {
 		return nil, nil
 	}
 	t, err := a.Store.BrowserAttempt(ctx, browser)
-	if errors.Is(err, idp.ErrNotFound) || err == nil && subtle.ConstantTimeCompare(t.Flow, flow) != 1 {
+	if errors.Is(err, idp.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read attempt: %w", err)
+	}
+	return t, nil
+}
+
+// mine is the browser's attempt if it is that flow's; nil if there is none.
+func (a *Attempts) mine(ctx context.Context, flow, browser []byte) (*Attempt, error) {
+	t, err := a.ofBrowser(ctx, browser)
+	if err != nil || t == nil || subtle.ConstantTimeCompare(t.Flow, flow) != 1 {
+		return nil, err
 	}
 	return t, nil
 }

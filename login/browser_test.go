@@ -78,6 +78,7 @@ type browser struct {
 	agent   string
 	header  http.Header
 	address netip.Addr
+	outside bool // not on the city's network
 }
 
 func (w *world) browser() *browser {
@@ -137,7 +138,7 @@ func (b *browser) do(method, target, contentType, body string) answer {
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
-	r = r.WithContext(idp.WithOrigin(r.Context(), idp.Origin{RequestID: "0123456789abcdef", Address: b.address, City: true}))
+	r = r.WithContext(idp.WithOrigin(r.Context(), idp.Origin{RequestID: "0123456789abcdef", Address: b.address, City: !b.outside}))
 	rec := httptest.NewRecorder()
 	http.NewCrossOriginProtection().Handler(b.mux).ServeHTTP(rec, r)
 	res := rec.Result()

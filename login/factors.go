@@ -24,7 +24,7 @@ type Attempts interface {
 
 // Codes are what QR codes say.
 type Codes interface {
-	Make(flow []byte, pc devicebind.PC) devicebind.Code
+	MakeAfter(flow []byte, pc devicebind.PC, closed time.Time) devicebind.Code
 }
 
 // Waiting wakes pages.

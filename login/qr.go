@@ -69,12 +69,12 @@ func (h *Handler) look(r *http.Request, w *watch) (told, error) {
 	if t.State != "" && view.EndsAt.UnixMilli() != w.again {
 		return t, nil
 	}
-	return h.waiting(w, now), nil
+	return h.waiting(w, view.Closed, now), nil
 }
 
 // waiting is the code of this moment.
-func (h *Handler) waiting(w *watch, now time.Time) told {
-	code := h.Factors.Codes.Make(w.flow, w.pc)
+func (h *Handler) waiting(w *watch, closed, now time.Time) told {
+	code := h.Factors.Codes.MakeAfter(w.flow, w.pc, closed)
 	next := w.next(code.Until)
 	if before := next.Add(-devicebind.CodeSlot); now.Before(before) {
 		next = before
@@ -105,7 +105,7 @@ func (h *Handler) qrView(r *http.Request, v *visit) (*templates.QR, error) {
 	if t.State == templates.QRWaiting || t.State == templates.QRScanned {
 		link := t.Link
 		if link == "" {
-			link = h.Factors.Codes.Make(w.flow, w.pc).Link
+			link = h.Factors.Codes.MakeAfter(w.flow, w.pc, time.Time{}).Link // pale, behind the number
 		}
 		modules, err := devicebind.QRModules(link)
 		if err != nil {
