@@ -223,9 +223,8 @@ func (p prover) device(ctx context.Context, id string, message []byte, signature
 	}
 	secrets, err := p.keeper.openDevice(dev)
 	if err != nil {
-		// Somebody changed the database: on record, and no detail outside.
-		e := idp.Event{Kind: "phone.tampered", Result: "alarm", PersonID: dev.PersonID, Detail: "device " + dev.ID + " does not open"}
-		return nil, nil, nil, errors.Join(denied(ReasonPhoneUnusable), err, p.alarm(ctx, e))
+		alarm := p.store.Record(ctx, tampered(ctx, p.now(), "phone", dev.PersonID, "device "+dev.ID))
+		return nil, nil, nil, errors.Join(denied(ReasonPhoneUnusable), err, alarm)
 	}
 	if !signed(secrets.Public, message, signature) {
 		return nil, nil, nil, denied(ReasonPhoneProof)
@@ -233,7 +232,10 @@ func (p prover) device(ctx context.Context, id string, message []byte, signature
 	return dev, person, &secrets, nil
 }
 
-func (p prover) alarm(ctx context.Context, e idp.Event) error {
-	e.At = p.now()
-	return p.store.Record(ctx, e)
+// tampered is the alarm about a row whose sealed value is not its own: somebody
+// changed the database.
+func tampered(ctx context.Context, now time.Time, kind, personID, what string) idp.Event {
+	e := event(ctx, now, kind+".tampered", "alarm", Who{})
+	e.PersonID, e.Detail = personID, what+" does not open"
+	return e
 }

@@ -390,7 +390,7 @@ func TestT141_SwappedRows(t *testing.T) {
 	onBoth(t, func(w *world) {
 		mine, theirs := w.phone(w.person()), w.phone(w.person())
 		n := w.nodes[0]
-		w.swap(mine.DeviceID, theirs.DeviceID)
+		w.swap("devices", "id", mine.DeviceID, theirs.DeviceID)
 		pg := w.page("docs")
 		_, err := w.scan(n, mine, n.codes.Make(pg.flow, pc).Text)
 		w.denied(err, devicebind.ReasonPhoneUnusable)

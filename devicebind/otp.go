@@ -138,7 +138,7 @@ func (o *OTP) Confirm(ctx context.Context, who Who, code string) (recovery []str
 	if err != nil {
 		return nil, err
 	}
-	step, err := o.match(t.Pending, who.Person.ID, code)
+	step, err := o.match(ctx, t.Pending, who.Person.ID, code)
 	if err != nil {
 		return nil, err
 	}
@@ -194,10 +194,11 @@ func (o *OTP) rules() policy.Lockout {
 
 // match finds the step that the code is of: now, or one to either side
 // (RFC 6238 section 5.2). All are computed, whichever it is.
-func (o *OTP) match(sealed []byte, personID, code string) (step int64, err error) {
+func (o *OTP) match(ctx context.Context, sealed []byte, personID, code string) (step int64, err error) {
 	secret, err := o.Keeper.sealer.Open(sealed, totpContext(personID))
 	if err != nil {
-		return 0, fmt.Errorf("%w: one-time code: %w", denied(ReasonOTPWrong), err)
+		alarm := o.Guesses.Record(ctx, tampered(ctx, o.Now(), "otp", personID, "the secret"))
+		return 0, errors.Join(denied(ReasonOTPWrong), err, alarm)
 	}
 	code, text := asciiDigits(code), base32NoPad.EncodeToString(secret)
 	now := o.Now().Unix() / otpStep
@@ -297,7 +298,7 @@ func (o *OTP) take(ctx context.Context, personID, code string) error {
 		err = o.Store.UseRecovery(ctx, personID, hash, With{Events: []idp.Event{ev}})
 	} else {
 		var step int64
-		if step, err = o.match(t.Sealed, personID, code); err == nil {
+		if step, err = o.match(ctx, t.Sealed, personID, code); err == nil {
 			err = o.Store.UseStep(ctx, personID, step)
 		}
 	}

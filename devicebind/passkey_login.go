@@ -66,7 +66,7 @@ func (p *Passkeys) Login(ctx context.Context, browser []byte, personID string, a
 	if err != nil {
 		return nil, nil, fmt.Errorf("read passkey: %w", err)
 	}
-	signCount, err := p.assert(k, personID, challenge, parsed)
+	signCount, err := p.assert(ctx, k, personID, challenge, parsed)
 	if err != nil {
 		return nil, nil, p.refused(ctx, "login.passkey", k.PersonID)
 	}
@@ -86,7 +86,7 @@ func (p *Passkeys) Login(ctx context.Context, browser []byte, personID string, a
 }
 
 // assert checks an answer (section 7.2) by the passkey it names.
-func (p *Passkeys) assert(k *Passkey, personID string, challenge []byte, parsed *protocol.ParsedCredentialAssertionData) (signCount uint32, err error) {
+func (p *Passkeys) assert(ctx context.Context, k *Passkey, personID string, challenge []byte, parsed *protocol.ParsedCredentialAssertionData) (signCount uint32, err error) {
 	if personID != "" && k.PersonID != personID {
 		return 0, errPresence
 	}
@@ -98,7 +98,7 @@ func (p *Passkeys) assert(k *Passkey, personID string, challenge []byte, parsed 
 	}
 	plain, err := p.Keeper.sealer.Open(k.Sealed, passkeyContext(k.ID, k.PersonID))
 	if err != nil {
-		return 0, fmt.Errorf("passkey: %w", err)
+		return 0, errors.Join(err, p.Store.Record(ctx, tampered(ctx, p.Now(), "passkey", k.PersonID, "passkey "+b64(k.ID))))
 	}
 	c, err := decodeCredential(plain, k.SignCount)
 	if err != nil {

@@ -51,7 +51,7 @@ type world struct {
 	locked map[string]bool // people that a lock-out stops
 	seq    int
 
-	options store.Options
+	opened store.Options
 
 	mu  sync.Mutex
 	now time.Time
@@ -81,7 +81,7 @@ func newWorld(t *testing.T, o store.Options) *world {
 	t.Helper()
 	// The start of a slot, so that tests know where in it they are.
 	w := &world{T: t, now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), locked: map[string]bool{}}
-	o.Now, w.options = w.clock, o
+	o.Now, w.opened = w.clock, o
 	w.ctx = idp.WithOrigin(t.Context(), idp.Origin{RequestID: "r", Address: netip.MustParseAddr("10.1.2.3"), City: true})
 	var err error
 	w.sealer, err = keys.NewSealer([]byte(strings.Repeat("k", 32)))
@@ -321,24 +321,23 @@ func sum(b []byte) []byte {
 	return s[:]
 }
 
-// swap exchanges what is sealed in the rows of two devices, as somebody with
-// the database in hand could.
-func (w *world) swap(a, b string) {
+// swap exchanges what is sealed in two rows, as somebody with the database in
+// hand could.
+func (w *world) swap(table, column string, a, b any) {
 	w.Helper()
-	w.sql(`UPDATE devices SET sealed = (SELECT d.sealed FROM devices d WHERE d.id = CASE devices.id WHEN '` + a + `' THEN '` + b + `' ELSE '` + a + `' END)
-		WHERE id IN ('` + a + `', '` + b + `')`)
-}
-
-// sql runs a statement behind the store's back.
-func (w *world) sql(text string) {
-	w.Helper()
-	driver, address := "sqlite", w.options.SQLite
-	if w.options.PostgreSQL != "" {
-		driver, address = "pgx", w.options.PostgreSQL
+	driver, address := "sqlite", w.opened.SQLite
+	if w.opened.PostgreSQL != "" {
+		driver, address = "pgx", w.opened.PostgreSQL
 	}
 	db, err := sql.Open(driver, address)
 	w.must(err)
 	defer db.Close()
-	_, err = db.ExecContext(w.ctx, text)
-	w.must(err)
+	sealed := [2][]byte{}
+	for i, id := range []any{a, b} {
+		w.must(db.QueryRowContext(w.ctx, "SELECT sealed FROM "+table+" WHERE "+column+" = $1", id).Scan(&sealed[i]))
+	}
+	for i, id := range []any{b, a} {
+		_, err := db.ExecContext(w.ctx, "UPDATE "+table+" SET sealed = $1 WHERE "+column+" = $2", sealed[i], id)
+		w.must(err)
+	}
 }
