@@ -144,7 +144,7 @@ func (p *handset) offline(yes bool) {
 func TestPhone_KeyCanNotBeTakenOut(t *testing.T) {
 	w := theCity(t)
 	p := newPhone(t, w)
-	p.bind(w, w.somebody(t, "bound"))
+	p.bind(w, owner(t, w, 0))
 	said := eval[string](p.tab, `new Promise((resolve, reject) => {
 		const asked = indexedDB.open("taipeion-phone");
 		asked.onerror = () => reject(asked.error);
@@ -165,7 +165,7 @@ func TestPhone_KeyCanNotBeTakenOut(t *testing.T) {
 // TestPhone_InTheTerminal does with "idp phone" what the app does.
 func TestPhone_InTheTerminal(t *testing.T) {
 	w := theCity(t)
-	m := w.somebody(t, "bound")
+	m := owner(t, w, 0)
 	state := filepath.Join(t.TempDir(), "phone.json")
 	pc := newTab(t)
 	pc.toKey(w, m)
