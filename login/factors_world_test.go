@@ -17,6 +17,7 @@ import (
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/templates"
 )
 
 const (
@@ -90,6 +91,9 @@ func (w *twins) twin(o store.Options) *node {
 	other.sessions = &sessions
 	handler := *w.login
 	handler.Store, handler.Sessions, handler.Desk, handler.Cards = db, other.sessions, w.desk(db), db
+	real, err := templates.New(templates.Options{Now: w.clock})
+	w.must(err)
+	handler.Pages = other.pages(real)
 	other.login = &handler
 	return w.add(other)
 }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/templates"
 )
@@ -46,7 +48,7 @@ func (h *Handler) passkeyOptions(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) options(r *http.Request, v *visit) ([]byte, error) {
 	ctx := r.Context()
 	if v.decision.Step == policy.StepLevel {
-		return h.Factors.Passkeys.BeginLogin(ctx, v.flow.Browser, v.current.Person.ID)
+		return h.optionsOf(ctx, v, v.current.Person.ID)
 	}
 	name := h.Factors.Names.Normalize(one(r.PostForm, "account"))
 	if name == "" {
@@ -60,11 +62,20 @@ func (h *Handler) options(r *http.Request, v *visit) ([]byte, error) {
 	if err == nil {
 		personID = account.PersonID
 	}
-	options, err := h.Factors.Passkeys.BeginLogin(ctx, v.flow.Browser, personID)
+	options, err := h.optionsOf(ctx, v, personID)
 	if err != nil {
 		return nil, err
 	}
 	return h.mask(options, name)
+}
+
+// optionsOf are the options for the person's passkeys; for any if there is none.
+func (h *Handler) optionsOf(ctx context.Context, v *visit, personID string) ([]byte, error) {
+	options, err := h.Factors.Passkeys.BeginLogin(ctx, v.flow.Browser, personID)
+	if errors.Is(err, idp.ErrNotFound) {
+		options, err = h.Factors.Passkeys.BeginLogin(ctx, v.flow.Browser, "")
+	}
+	return options, err
 }
 
 // mask puts a made-up credential, always the same for a name, where there is
@@ -138,10 +149,14 @@ func (h *Handler) passkeyRefused(w http.ResponseWriter, r *http.Request, v *visi
 	if person != nil {
 		personID = person.ID
 	}
-	p, err := h.refused(r.Context(), v, idp.MethodPasskey, personID, err)
-	if err != nil {
-		h.fail(w, r, err)
-		return
+	p := problem{reason: devicebind.ReasonPasskey}
+	var denied idp.Denied
+	if !errors.As(err, &denied) || denied.Reason != p.reason { // that one is on record already
+		p, err = h.refused(r.Context(), v, idp.MethodPasskey, personID, err)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
 	}
 	tab := h.chooseTab(r, v)
 	if tab == templates.TabQR {
