@@ -34,17 +34,17 @@ func TestEnrol_Whole(t *testing.T) {
 		digits, err := p.Digits(l)
 		w.must(err)
 		if got.Digits != digits || len(digits) != 6 || got.Name != "王○明" || got.Agency != "資訊局" {
-			t.Fatalf("%+v, the phone says %s", got, digits)
+			w.Fatalf("%+v, the phone says %s", got, digits)
 		}
 		view, err := b.enroller.Look(w.ctx, who, l.ID)
 		w.must(err)
 		if view.State != devicebind.EnrolClaimed || view.Digits != digits || view.Name != "我的手機" || view.Link != "" {
-			t.Fatalf("%+v", view)
+			w.Fatalf("%+v", view)
 		}
 		c, err := b.enroller.Collect(w.ctx, l.ID, got.StatusToken)
 		w.must(err)
 		if c.State != devicebind.EnrolClaimed || c.Certificate != nil || c.Name != "" {
-			t.Fatalf("before the PC confirmed: %+v", c)
+			w.Fatalf("before the PC confirmed: %+v", c)
 		}
 		dev, err := b.enroller.Confirm(w.ctx, who, l.ID)
 		w.must(err)
@@ -54,15 +54,15 @@ func TestEnrol_Whole(t *testing.T) {
 		cert, err := x509.ParseCertificate(p.Certificate)
 		w.must(err)
 		if cert.NotAfter.After(w.clock().Add(300*24*time.Hour)) || cert.Subject.CommonName != dev.ID || cert.IsCA {
-			t.Fatalf("certificate until %v for %v", cert.NotAfter, cert.Subject)
+			w.Fatalf("certificate until %v for %v", cert.NotAfter, cert.Subject)
 		}
 		if mails := w.mails(); !slices.Equal(mails, []string{"phone.bind"}) {
-			t.Fatalf("mails %v", mails)
+			w.Fatalf("mails %v", mails)
 		}
 		list, err := a.devices.Of(w.ctx, who.Person.ID)
 		w.must(err)
 		if len(list) != 1 || list[0].Name != "我的手機" || list[0].Standing(w.clock()) != devicebind.StandingActive {
-			t.Fatalf("%+v", list)
+			w.Fatalf("%+v", list)
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestT139_OneUse(t *testing.T) {
 		again, err := n.enroller.Claim(w.ctx, l.ID, *first) // the answer was lost
 		w.must(err)
 		if *again != *got {
-			t.Fatalf("%+v, then %+v", got, again)
+			w.Fatalf("%+v, then %+v", got, again)
 		}
 		// Who photographed the key QR code knows the secret, and is too late.
 		view := w.secondClaim(who, l)
@@ -109,7 +109,7 @@ func TestT139_OneUse(t *testing.T) {
 		_, err = n.enroller.Claim(w.ctx, l.ID, *view)
 		w.denied(err, devicebind.ReasonEnrolOver)
 		if list, _ := n.devices.Of(w.ctx, who.Person.ID); len(list) != 1 {
-			t.Fatalf("%d devices", len(list))
+			w.Fatalf("%d devices", len(list))
 		}
 	})
 }
@@ -137,7 +137,7 @@ func TestT139_RaceOfClaimsAndConfirms(t *testing.T) {
 			return err
 		})
 		if ok != 1 {
-			t.Fatalf("%d phones claimed one enrolment", ok)
+			w.Fatalf("%d phones claimed one enrolment", ok)
 		}
 		for _, err := range failed {
 			w.denied(err, devicebind.ReasonEnrolOver)
@@ -149,7 +149,7 @@ func TestT139_RaceOfClaimsAndConfirms(t *testing.T) {
 		list, err := w.nodes[0].devices.Of(w.ctx, who.Person.ID)
 		w.must(err)
 		if ok != 32 || len(list) != 1 || w.events("phone.bind", "ok") != 1 || len(w.mails()) != 1 {
-			t.Fatalf("%d confirmed, %d devices", ok, len(list))
+			w.Fatalf("%d confirmed, %d devices", ok, len(list))
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestT139_Tries(t *testing.T) {
 		view, err := w.nodes[1].enroller.Look(w.ctx, who, l.ID)
 		w.must(err)
 		if view.State != devicebind.EnrolOver || view.Link != "" {
-			t.Fatalf("%+v", view)
+			w.Fatalf("%+v", view)
 		}
 	})
 }
@@ -207,7 +207,7 @@ func TestEnrol_ANewOneEndsTheOld(t *testing.T) {
 		view, err := w.nodes[0].enroller.Look(w.ctx, who, started.ID)
 		w.must(err)
 		if view.State != devicebind.EnrolOver {
-			t.Fatalf("%+v", view)
+			w.Fatalf("%+v", view)
 		}
 		w.denied(w.nodes[0].enroller.Cancel(w.ctx, who, started.ID), devicebind.ReasonEnrolOver)
 	})
@@ -258,18 +258,18 @@ func TestT148_OnlyItsOwnSession(t *testing.T) {
 		for _, stranger := range []devicebind.Who{again, w.person()} {
 			_, err := e.Look(w.ctx, stranger, l.ID)
 			if err == nil {
-				t.Fatal("shown to another session")
+				w.Fatal("shown to another session")
 			}
 			if _, err := e.Confirm(w.ctx, stranger, l.ID); err == nil {
-				t.Fatal("confirmed by another session")
+				w.Fatal("confirmed by another session")
 			}
 			if err := e.Cancel(w.ctx, stranger, l.ID); err == nil {
-				t.Fatal("cancelled by another session")
+				w.Fatal("cancelled by another session")
 			}
 		}
 		_, err = e.Collect(w.ctx, l.ID, "x")
 		if err == nil {
-			t.Fatal("collected without the token")
+			w.Fatal("collected without the token")
 		}
 	})
 }
@@ -360,13 +360,13 @@ func TestPIN_FiveWrongSuspend(t *testing.T) {
 			}
 		}
 		if len(failed) != 32 || looked != 4 {
-			t.Fatalf("%d refused, %d before the last", len(failed), looked)
+			w.Fatalf("%d refused, %d before the last", len(failed), looked)
 		}
 		w.denied(w.decide(w.nodes[0], p, s, devicebind.VerdictApprove, number), devicebind.ReasonPINBlocked, devicebind.ReasonPhoneUnusable)
 		dev, _, err := w.nodes[1].db.Device(w.ctx, p.DeviceID)
 		w.must(err)
 		if dev.Standing(w.clock()) != devicebind.StandingSuspended {
-			t.Fatal(dev.Standing(w.clock()))
+			w.Fatal(dev.Standing(w.clock()))
 		}
 	})
 }
@@ -395,7 +395,7 @@ func TestT141_SwappedRows(t *testing.T) {
 		_, err := w.scan(n, mine, n.codes.Make(pg.flow, pc).Text)
 		w.denied(err, devicebind.ReasonPhoneUnusable)
 		if w.events("phone.tampered", "alarm") != 1 {
-			t.Fatal("no alarm")
+			w.Fatal("no alarm")
 		}
 		// The whole of another's row under one's own name.
 		thief := *theirs
@@ -413,7 +413,7 @@ func TestPresence_WebAuthn(t *testing.T) {
 			pg, s, number := w.scanned(p)
 			_ = pg
 			if s.Presence != devicebind.PresenceWebAuthn || s.Credential != base64.RawURLEncoding.EncodeToString(auth.ID) {
-				t.Fatalf("%+v", s)
+				w.Fatalf("%+v", s)
 			}
 			req, err := p.NewDecision(s, devicebind.VerdictApprove, number, "", w.clock())
 			w.must(err)
@@ -499,7 +499,7 @@ func TestNotifier_WakesOtherNodes(t *testing.T) {
 				select {
 				case <-c:
 				case <-time.After(10 * time.Second):
-					t.Fatalf("node %d was not woken", i)
+					w.Fatalf("node %d was not woken", i)
 				}
 			}
 			w.later(time.Millisecond)
@@ -509,12 +509,12 @@ func TestNotifier_WakesOtherNodes(t *testing.T) {
 			}
 		}
 		if w.nodes[1].notifier.Waiting() != 1 {
-			t.Fatal(w.nodes[1].notifier.Waiting())
+			w.Fatal(w.nodes[1].notifier.Waiting())
 		}
 		stopThere()
 		stopThere()
 		if w.nodes[1].notifier.Waiting() != 0 {
-			t.Fatal(w.nodes[1].notifier.Waiting())
+			w.Fatal(w.nodes[1].notifier.Waiting())
 		}
 		cancel()
 		<-done

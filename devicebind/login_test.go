@@ -28,7 +28,7 @@ func TestQRLogin_Whole(t *testing.T) {
 		used, err := a.attempts.Use(w.ctx, pg.flow, pg.browser)
 		w.must(err)
 		if used.PersonID != who.Person.ID || used.DeviceID != p.DeviceID || used.ClientID != "docs" || used.PC != pc || !used.At.Equal(w.clock()) {
-			t.Fatalf("%+v", used)
+			w.Fatalf("%+v", used)
 		}
 		w.look(b, pg, devicebind.AttemptUsed)
 	})

@@ -37,16 +37,16 @@ func TestOTP_Binding(t *testing.T) {
 		again, err := b.Begin(w.ctx, who) // the page was reloaded
 		w.must(err)
 		if *again != *offer {
-			t.Fatalf("%+v, then %+v", offer, again)
+			w.Fatalf("%+v, then %+v", offer, again)
 		}
 		u, err := url.Parse(offer.URI)
 		w.must(err)
 		if u.Scheme != "otpauth" || u.Host != "totp" || u.Query().Get("secret") != offer.Secret || u.Query().Get("issuer") != "臺北通" || len(offer.Secret) != 32 {
-			t.Fatal(offer.URI)
+			w.Fatal(offer.URI)
 		}
 		w.denied(a.Verify(w.ctx, who.Person.ID, "000000"), devicebind.ReasonOTPWrong)
 		if _, err := a.Confirm(w.ctx, who, "abcdef"); err == nil {
-			t.Fatal("bound by a wrong code")
+			w.Fatal("bound by a wrong code")
 		}
 		// Another session can't complete it.
 		other := w.login(who.Person, idp.Evidence{Method: idp.MethodCard, Card: "card-" + who.Person.ID})
@@ -59,13 +59,13 @@ func TestOTP_Binding(t *testing.T) {
 		state, err := a.Of(w.ctx, who.Person.ID)
 		w.must(err)
 		if len(recovery) != devicebind.RecoveryCodes || !state.Bound || state.RecoveryLeft != devicebind.RecoveryCodes {
-			t.Fatalf("%v %+v", recovery, state)
+			w.Fatalf("%v %+v", recovery, state)
 		}
 		// The code that bound it is used.
 		w.denied(a.Verify(w.ctx, who.Person.ID, code), devicebind.ReasonOTPWrong)
 		w.must(b.Remove(w.ctx, who))
 		if state, _ := a.Of(w.ctx, who.Person.ID); state.Bound {
-			t.Fatal("still bound")
+			w.Fatal("still bound")
 		}
 		w.denied(a.Verify(w.ctx, who.Person.ID, recovery[0]), devicebind.ReasonOTPWrong)
 	})
@@ -111,7 +111,7 @@ func TestT143_Race(t *testing.T) {
 		}
 		ok, _ := together(32, func(i int) error { return w.nodes[i%2].otp.Verify(w.ctx, who.Person.ID, text) })
 		if ok > 1 {
-			t.Fatalf("one code taken %d times", ok)
+			w.Fatalf("one code taken %d times", ok)
 		}
 	})
 }
@@ -130,7 +130,7 @@ func TestT143_GuessesLock(t *testing.T) {
 			}
 		}
 		if looked != 5 {
-			t.Fatalf("%d of 32 guesses were looked at", looked)
+			w.Fatalf("%d of 32 guesses were looked at", looked)
 		}
 		w.denied(w.nodes[0].otp.Verify(w.ctx, who.Person.ID, code(w.clock())), idp.ReasonLocked)
 		w.denied(w.nodes[0].otp.Verify(w.ctx, who.Person.ID, recovery[0]), idp.ReasonLocked)
@@ -148,7 +148,7 @@ func TestOTP_RecoveryCodes(t *testing.T) {
 		w.denied(w.nodes[0].otp.Verify(w.ctx, other.Person.ID, codes[0]), devicebind.ReasonOTPWrong)
 		ok, _ := together(4, func(i int) error { return w.nodes[i%2].otp.Verify(w.ctx, id, codes[0]) })
 		if ok != 1 {
-			t.Fatalf("one recovery code taken %d times", ok)
+			w.Fatalf("one recovery code taken %d times", ok)
 		}
 		w.must(w.nodes[1].otp.Verify(w.ctx, id, strings.ToUpper(strings.ReplaceAll(codes[1], "-", " "))))
 		fresh, err := w.nodes[0].otp.Renew(w.ctx, who)
@@ -156,7 +156,7 @@ func TestOTP_RecoveryCodes(t *testing.T) {
 		w.denied(w.nodes[0].otp.Verify(w.ctx, id, codes[2]), devicebind.ReasonOTPWrong)
 		w.must(w.nodes[0].otp.Verify(w.ctx, id, fresh[2]))
 		if state, _ := w.nodes[1].otp.Of(w.ctx, id); state.RecoveryLeft != devicebind.RecoveryCodes-1 {
-			t.Fatalf("%+v", state)
+			w.Fatalf("%+v", state)
 		}
 	})
 }
@@ -171,7 +171,7 @@ func TestT141_SwappedTOTP(t *testing.T) {
 		// The thief knows the secret that lies in the victim's row now.
 		w.denied(w.nodes[0].otp.Verify(w.ctx, theirs.Person.ID, code(w.clock())), devicebind.ReasonOTPWrong)
 		if w.events("otp.tampered", "alarm") != 1 {
-			t.Fatal("no alarm")
+			w.Fatal("no alarm")
 		}
 	})
 }
@@ -199,19 +199,19 @@ func TestT147_FactorsNeedAFreshStrongestLogin(t *testing.T) {
 				"add passkey":    func() error { _, err := n.passkeys.Add(w.ctx, stale, "x", nil); return err },
 				"remove passkey": func() error { return n.passkeys.Remove(w.ctx, stale, key.ID) },
 			} {
-				t.Log(name)
+				w.Log(name)
 				w.denied(act(), devicebind.ReasonFactorFresh)
 			}
 		}
 		if m := w.mails(); len(m) != 0 {
-			t.Fatalf("told of %v, which did not happen", m)
+			w.Fatalf("told of %v, which did not happen", m)
 		}
 		fresh := w.login(who.Person, idp.Evidence{Method: idp.MethodCard, Card: "card-" + who.Person.ID})
 		w.must(w.nodes[0].devices.Revoke(w.ctx, fresh, p.DeviceID))
 		w.must(w.nodes[0].otp.Remove(w.ctx, fresh))
 		w.must(w.nodes[0].passkeys.Remove(w.ctx, fresh, key.ID))
 		if m := w.mails(); len(m) != 3 {
-			t.Fatalf("told of %v", m)
+			w.Fatalf("told of %v", m)
 		}
 	})
 }
@@ -226,16 +226,16 @@ func TestFactors_Strongest(t *testing.T) {
 			return l
 		}
 		if level() != idp.LevelCard {
-			t.Fatal(level())
+			w.Fatal(level())
 		}
 		w.bindOTP(who)
 		w.must(w.nodes[0].db.UnbindCard(w.ctx, "card-"+who.Person.ID, w.clock()))
 		if level() != idp.LevelTwo {
-			t.Fatal(level())
+			w.Fatal(level())
 		}
 		w.must(w.nodes[0].db.RemoveTOTP(w.ctx, who.Person.ID, devicebind.With{}))
 		if level() != idp.LevelPassword {
-			t.Fatal(level())
+			w.Fatal(level())
 		}
 	})
 }
@@ -246,21 +246,21 @@ func TestDevices_OnlyOnesOwn(t *testing.T) {
 		p := w.phone(mine)
 		d := w.nodes[0].devices
 		if err := d.Rename(w.ctx, other, p.DeviceID, "x"); err == nil {
-			t.Fatal("renamed another's")
+			w.Fatal("renamed another's")
 		}
 		if err := d.Revoke(w.ctx, other, p.DeviceID); err == nil {
-			t.Fatal("revoked another's")
+			w.Fatal("revoked another's")
 		}
 		w.must(d.Rename(w.ctx, mine, p.DeviceID, "公務手機"))
 		if err := d.Rename(w.ctx, mine, p.DeviceID, "a\nb"); err == nil {
-			t.Fatal("a name of two lines")
+			w.Fatal("a name of two lines")
 		}
 		self, err := p.NewSelf(devicebind.SelfStatus, w.clock())
 		w.must(err)
 		dev, person, err := d.Status(w.ctx, *self)
 		w.must(err)
 		if dev.Name != "公務手機" || person.ID != mine.Person.ID {
-			t.Fatalf("%+v", dev)
+			w.Fatalf("%+v", dev)
 		}
 		// A word about one thing is none about another.
 		w.denied(d.Unbind(w.ctx, *self), devicebind.ReasonPhoneProof)

@@ -71,28 +71,28 @@ func TestPasskeys_WithAndWithoutName(t *testing.T) {
 		w.must(err)
 		if o, _ := w.options(text); o.RP.ID != "id.example.gov.tw" || o.AuthenticatorSelection.UserVerification != "required" ||
 			o.AuthenticatorSelection.ResidentKey != "required" || len(o.User.ID) != 43 {
-			t.Fatalf("%s", text)
+			w.Fatalf("%s", text)
 		}
 		auth, k := w.passkey(who)
 		text, err = w.nodes[0].passkeys.BeginLogin(w.ctx, browser, "")
 		w.must(err)
 		if o, _ := w.options(text); o.RPID != "id.example.gov.tw" || o.UserVerification != "required" || o.Allow != nil {
-			t.Fatalf("%s", text)
+			w.Fatalf("%s", text)
 		}
 		for _, personID := range []string{"", who.Person.ID} {
 			person, used, err := w.nodes[1].passkeys.Login(w.ctx, browser, personID, auth.Get(w.challenge(browser, personID)))
 			w.must(err)
 			if person.ID != who.Person.ID || string(used.ID) != string(k.ID) {
-				t.Fatal(person.ID)
+				w.Fatal(person.ID)
 			}
 		}
 		list, err := w.nodes[0].passkeys.Of(w.ctx, who.Person.ID)
 		w.must(err)
 		if len(list) != 1 || list[0].Name != "筆電" || list[0].UsedAt.IsZero() || list[0].SignCount != auth.Count {
-			t.Fatalf("%+v", list)
+			w.Fatalf("%+v", list)
 		}
 		if _, err := w.nodes[0].passkeys.BeginLogin(w.ctx, browser, w.person().Person.ID); !errors.Is(err, idp.ErrNotFound) {
-			t.Fatal(err)
+			w.Fatal(err)
 		}
 		w.must(w.nodes[0].passkeys.Rename(w.ctx, who, k.ID, "新名字"))
 		w.must(w.nodes[0].passkeys.Remove(w.ctx, who, k.ID))
@@ -138,7 +138,7 @@ func TestT144_Login(t *testing.T) {
 			"another's handle":    func(a *devicetest.Authenticator) { a.UserHandle = theirs.UserHandle },
 			"no handle":           func(a *devicetest.Authenticator) { a.UserHandle = nil },
 		} {
-			t.Log(name)
+			w.Log(name)
 			bad := *auth
 			change(&bad)
 			w.denied(login(&bad, w.challenge(browser, ""), ""), devicebind.ReasonPasskey)
@@ -163,7 +163,7 @@ func TestT144_Challenges(t *testing.T) {
 		used := w.challenge(browser, "")
 		ok, failed := together(32, func(i int) error { return login(i%2, browser, used) })
 		if ok != 1 {
-			t.Fatalf("one challenge answered %d times", ok)
+			w.Fatalf("one challenge answered %d times", ok)
 		}
 		for _, err := range failed {
 			w.denied(err, devicebind.ReasonPasskey)
@@ -207,7 +207,7 @@ func TestT144_Registration(t *testing.T) {
 			"no UV":        func(a *devicetest.Authenticator) { a.Flags = 1 },
 			"trailing":     func(a *devicetest.Authenticator) { a.Trailing = []byte{0} },
 		} {
-			t.Log(name)
+			w.Log(name)
 			bad := devicetest.New(origin, nil)
 			change(bad)
 			_, err := p.Add(w.ctx, who, "x", bad.Create(begin(who)))
@@ -222,16 +222,16 @@ func TestT144_Registration(t *testing.T) {
 			return err
 		})
 		if ok != 1 {
-			t.Fatalf("one challenge added %d passkeys", ok)
+			w.Fatalf("one challenge added %d passkeys", ok)
 		}
 		auth, _ := w.passkey(who)
 		if _, err := p.Add(w.ctx, who, "x", auth.Create(begin(who))); !errors.Is(err, idp.ErrConflict) {
-			t.Fatal(err)
+			w.Fatal(err)
 		}
 		text, err := p.BeginAdd(w.ctx, who)
 		w.must(err)
 		if o, _ := w.options(text); len(o.Exclude) != 2 {
-			t.Fatalf("%d excluded", len(o.Exclude))
+			w.Fatalf("%d excluded", len(o.Exclude))
 		}
 	})
 }
@@ -259,7 +259,7 @@ func TestT141_SwappedPasskeys(t *testing.T) {
 		_, _, err := w.nodes[0].passkeys.Login(w.ctx, browser, "", mine.Get(w.challenge(browser, "")))
 		w.denied(err, devicebind.ReasonPasskey)
 		if w.events("passkey.tampered", "alarm") != 1 {
-			t.Fatal("no alarm")
+			w.Fatal("no alarm")
 		}
 	})
 }
