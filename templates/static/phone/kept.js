@@ -32,12 +32,17 @@ export function list(root, accounts, act) {
   root.querySelector('[data-accounts]').replaceChildren(...accounts.map((account) => row(account, act)));
 }
 
-export async function home() {
+// refresh draws the start anew, whether it is shown or not.
+export async function refresh() {
   const accounts = await usable();
   const root = screen('home');
   list(root, accounts, 'account');
   root.querySelector('[data-none]').hidden = accounts.length > 0;
   root.querySelector('[data-some]').hidden = accounts.length === 0;
+}
+
+export async function home() {
+  await refresh();
   show('home');
 }
 

@@ -122,7 +122,7 @@ async function begin() {
   }
   navigator.serviceWorker?.register('/phone/worker.js', { scope: '/phone' }).catch(() => { /* works without */ });
   await kept.check();
-  if (shown() === 'home') { await kept.home(); }
+  await kept.refresh(); // the person may have gone on meanwhile
 }
 
 on('home', () => kept.home());
