@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,6 +130,7 @@ type standing struct {
 	Person   string              `json:"person"`
 	Agency   string              `json:"agency"`
 	NotAfter int64               `json:"not_after"` // Unix milliseconds
+	Decided  []decided           `json:"decided,omitempty"`
 }
 
 func (a *api) self(r *http.Request) (any, error) {
@@ -137,19 +139,29 @@ func (a *api) self(r *http.Request) (any, error) {
 		return nil, err
 	}
 	switch m.Action {
-	case "status":
-		device, person, err := a.Devices.Status(r.Context(), m)
-		if err != nil {
-			return nil, err
-		}
-		return standing{
-			Standing: device.Standing(a.Now()), Name: device.Name, Person: person.Name, Agency: person.Agency.Name,
-			NotAfter: device.NotAfter.UnixMilli(),
-		}, nil
-	case "unbind":
+	case devicebind.SelfStatus:
+		return a.status(r.Context(), m)
+	case devicebind.SelfUnbind:
 		return done{}, a.Devices.Unbind(r.Context(), m)
 	}
 	return nil, errMessage
+}
+
+// status tells a phone how it stands and, while it may be used, what it and the
+// person's other phones decided.
+func (a *api) status(ctx context.Context, m devicebind.Self) (any, error) {
+	device, person, err := a.Devices.Status(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	s := standing{
+		Standing: device.Standing(a.Now()), Name: device.Name, Person: person.Name, Agency: person.Agency.Name,
+		NotAfter: device.NotAfter.UnixMilli(),
+	}
+	if s.Standing == devicebind.StandingActive {
+		s.Decided, err = a.History.of(ctx, device, a.Now())
+	}
+	return s, err
 }
 
 // refusal tells why not.

@@ -41,6 +41,7 @@ type Handler struct {
 	Enrolments Enrolments
 	Logins     Logins
 	Devices    Devices
+	History    History // what the person's phones decided; without Events nothing is told
 	Pages      Pages
 	Rates      Rates
 	Now        func() time.Time

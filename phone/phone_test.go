@@ -28,6 +28,7 @@ type core struct {
 	scan   devicebind.ScanRequest
 	decide devicebind.DecideRequest
 	self   devicebind.Self
+	state  idp.PersonState
 }
 
 func (c *core) Claim(_ context.Context, id string, m devicebind.Claim) (*devicebind.Claimed, error) {
@@ -52,7 +53,7 @@ func (c *core) Decide(_ context.Context, m devicebind.DecideRequest) error {
 
 func (c *core) Status(_ context.Context, m devicebind.Self) (*devicebind.Device, *idp.Person, error) {
 	c.self = m
-	d := &devicebind.Device{Name: "my phone", NotAfter: clock().Add(time.Hour), PersonState: idp.PersonDisabled}
+	d := &devicebind.Device{ID: "ID", PersonID: "p1", Name: "my phone", NotAfter: clock().Add(time.Hour), PersonState: c.state}
 	return d, &idp.Person{Name: "王小明", Agency: idp.Agency{Name: "資訊局"}}, c.err
 }
 
@@ -62,6 +63,25 @@ func (c *core) Unbind(_ context.Context, m devicebind.Self) error {
 }
 
 func clock() time.Time { return time.Date(2026, 11, 21, 0, 30, 0, 0, time.UTC) }
+
+func eventsOf(_ context.Context, personID string, _ time.Time) ([]idp.Event, error) {
+	if personID != "p1" {
+		return nil, errors.New("somebody else's events")
+	}
+	return []idp.Event{
+		{At: clock(), Kind: "phone.report", Result: "alarm", ClientID: "gone", Detail: "device OTHER attempt a3"},
+		{At: clock(), Kind: "login", Result: "ok", Detail: "device ID"},
+		{At: clock().Add(-time.Hour), Kind: "phone.approve", Result: "number_wrong", Detail: "device ID attempt a2"},
+		{At: clock().Add(-2 * time.Hour), Kind: "phone.approve", Result: "ok", ClientID: "documents", Detail: "device ID attempt a1"},
+	}, nil
+}
+
+func clientOf(_ context.Context, id string) (*idp.Client, error) {
+	if id != "documents" {
+		return nil, idp.ErrNotFound
+	}
+	return &idp.Client{Name: "公文系統", NameEN: "Documents"}, nil
+}
 
 type world struct {
 	*testing.T
@@ -77,10 +97,11 @@ func newWorld(t *testing.T, rates phone.Rates) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, core: &core{}, mux: http.NewServeMux(), log: &strings.Builder{}, now: clock()}
+	w := &world{T: t, core: &core{state: idp.PersonDisabled}, mux: http.NewServeMux(), log: &strings.Builder{}, now: clock()}
 	(&phone.Handler{
 		Enrolments: w.core, Logins: w.core, Devices: w.core, Pages: pages, Rates: rates,
-		Now: func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
+		History: phone.History{Events: eventsOf, Client: clientOf},
+		Now:     func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
 	}).Mount(w.mux)
 	return w
 }
@@ -205,6 +226,43 @@ func TestAPI_CarriesWhatThePhoneSays(t *testing.T) {
 	}
 	if answer := w.post("/phone/api/self", `{"device_id":"d","action":"burn"}`); answer.Code != http.StatusBadRequest {
 		t.Errorf("an action nobody knows: %d", answer.Code)
+	}
+}
+
+func TestAPI_TellsAPhoneWhatWasDecided(t *testing.T) {
+	w := newWorld(t, phone.Rates{})
+	ask := func() (answer struct {
+		Standing string `json:"standing"`
+		Decided  []struct {
+			Decision string `json:"decision"`
+			OK       bool   `json:"ok"`
+			Client   string `json:"client_name"`
+			Here     bool   `json:"here"`
+		} `json:"decided"`
+	}) {
+		t.Helper()
+		raw := w.post("/phone/api/self", `{"device_id":"ID","action":"status"}`).Body.Bytes()
+		if err := json.Unmarshal(raw, &answer); err != nil {
+			t.Fatalf("%v: %s", err, raw)
+		}
+		return answer
+	}
+	if a := ask(); a.Standing != "suspended" || a.Decided != nil {
+		t.Errorf("a suspended phone is told %+v", a)
+	}
+	w.core.state = idp.PersonEnabled
+	a := ask()
+	if len(a.Decided) != 3 {
+		t.Fatalf("told %+v", a)
+	}
+	if d := a.Decided[0]; d.Decision != "report" || !d.OK || d.Here || d.Client != "gone" {
+		t.Errorf("the report of another phone: %+v", d)
+	}
+	if d := a.Decided[1]; d.OK || !d.Here || d.Client != "" {
+		t.Errorf("the wrong number: %+v", d)
+	}
+	if d := a.Decided[2]; d.Decision != "approve" || !d.OK || !d.Here || d.Client != "公文系統" {
+		t.Errorf("the approval: %+v", d)
 	}
 }
 

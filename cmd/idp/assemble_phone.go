@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"time"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/devicebind"
@@ -19,6 +21,7 @@ import (
 	"taipeion.internal/idp/phone"
 	"taipeion.internal/idp/portal"
 	"taipeion.internal/idp/server"
+	"taipeion.internal/idp/store"
 	"taipeion.internal/idp/templates"
 )
 
@@ -235,8 +238,13 @@ func (h *house) mountPhone(o assembleOptions, pages *templates.Renderer) {
 	}
 	(&phone.Handler{
 		Enrolments: h.factors.enroller, Logins: h.factors.attempts, Devices: h.factors.devices, Pages: pages,
-		Now: o.Now, Logger: h.logger,
+		History: phone.History{Events: h.eventsOf, Client: h.store.Client}, Now: o.Now, Logger: h.logger,
 	}).Mount(h.mounts)
+}
+
+// eventsOf are a person's newest events.
+func (h *house) eventsOf(ctx context.Context, personID string, since time.Time) ([]idp.Event, error) {
+	return h.store.Events(ctx, store.EventFilter{PersonID: personID, Since: since, Limit: 500})
 }
 
 func (h *house) countWaiting(m *server.Metrics) {

@@ -1,7 +1,7 @@
 // The accounts on this phone and the record of what it approved.
 import { Problem, call, now } from './api.js';
 import { nonce, statement } from './keys.js';
-import { clone, moment, on, problem, screen, show, text } from './screens.js';
+import { clone, fill, leaves, moment, on, problem, screen, show, text } from './screens.js';
 import * as vault from './vault.js';
 
 const CHECK_EVERY = 10 * 60 * 1000;
@@ -96,19 +96,53 @@ async function remove(button) {
   show('removed');
 }
 
+// decided asks the server what this person's phones decided; nothing without a
+// network.
+async function decided(account) {
+  try {
+    const english = document.documentElement.lang === 'en';
+    const { decided: all = [] } = await self(account, 'status');
+    return all.map((entry) => ({
+      at: entry.at, system: (english && entry.client_name_en) || entry.client_name || text('portal'), person: account.person,
+      result: entry.ok ? entry.decision : 'failed', place: text(entry.here ? 'here' : 'elsewhere'), browser: '',
+    }));
+  } catch {
+    return null;
+  }
+}
+
+const TOGETHER = 15000; // ms: as far apart may the two notes of one decision be
+
+// history is what this phone noted and what the server knows beyond that.
+async function history() {
+  const own = await vault.approvals();
+  const told = await Promise.all((await usable()).map(decided));
+  const more = told.flatMap((all) => all ?? []).filter((entry) => !own.some(
+    (other) => other.result === entry.result && other.system === entry.system && Math.abs(other.at - entry.at) < TOGETHER));
+  const entries = [...own, ...more].sort((one, other) => other.at - one.at);
+  return { entries, whole: told.length > 0 && told.every(Boolean) };
+}
+
+function logRow(entry) {
+  const seen = [entry.browser, entry.place].filter(Boolean).join(' · ');
+  const item = clone('log', { system: entry.system, time: moment(entry.at), seen, result: text('result.' + entry.result) });
+  item.querySelector('.badge').classList.toggle('bad', entry.result !== 'approve');
+  return item;
+}
+
 async function showHistory() {
-  const entries = await vault.approvals();
-  const root = show('history', { source: text('source.phone') });
-  root.querySelector('[data-empty]').hidden = entries.length > 0;
-  const log = root.querySelector('[data-log]');
-  log.hidden = entries.length === 0;
-  log.replaceChildren(...entries.map((entry) => {
-    const item = clone('log', {
-      system: entry.system, time: moment(entry.at), browser: entry.browser, place: entry.place, result: text('result.' + entry.result),
-    });
-    item.querySelector('.badge').classList.toggle('bad', entry.result !== 'approve');
-    return item;
-  }));
+  const root = show('history', { source: '' });
+  const left = leaves();
+  const draw = ({ entries, whole }) => {
+    if (left.aborted) { return; }
+    fill(root, { source: text(whole ? 'source.all' : 'source.phone') });
+    root.querySelector('[data-empty]').hidden = entries.length > 0;
+    const log = root.querySelector('[data-log]');
+    log.hidden = entries.length === 0;
+    log.replaceChildren(...entries.map(logRow));
+  };
+  draw({ entries: await vault.approvals(), whole: false });
+  draw(await history());
 }
 
 on('account', showAccount);
