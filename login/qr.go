@@ -33,6 +33,8 @@ type told struct {
 	State  string `json:"state"`
 	Link   string `json:"link,omitempty"`
 	Text   string `json:"text,omitempty"`
+	Size   int    `json:"size,omitempty"` // of the code, in modules
+	Code   string `json:"code,omitempty"` // its modules: see templates.QRCode.Bits
 	Number string `json:"number,omitempty"`
 	Left   int    `json:"left"` // seconds
 	ends   time.Time
@@ -72,6 +74,19 @@ func (h *Handler) look(r *http.Request, w *watch) (told, error) {
 	return h.waiting(w, view.Closed, now), nil
 }
 
+// drawn adds the modules of its code for a page that draws it itself.
+func (t told) drawn() (told, error) {
+	if t.Link == "" {
+		return t, nil
+	}
+	modules, err := devicebind.LoginModules(t.Link)
+	if err != nil {
+		return t, err
+	}
+	t.Size, t.Code = len(modules), templates.QRCode(modules).Bits()
+	return t, nil
+}
+
 // waiting is the code of this moment.
 func (h *Handler) waiting(w *watch, closed, now time.Time) told {
 	code := h.Factors.Codes.MakeAfter(w.flow, w.pc, closed)
@@ -107,7 +122,7 @@ func (h *Handler) qrView(r *http.Request, v *visit) (*templates.QR, error) {
 		if link == "" {
 			link = h.Factors.Codes.MakeAfter(w.flow, w.pc, time.Time{}).Link // pale, behind the number
 		}
-		modules, err := devicebind.QRModules(link)
+		modules, err := devicebind.LoginModules(link)
 		if err != nil {
 			return nil, err
 		}
@@ -129,6 +144,9 @@ func (h *Handler) qrLook(w http.ResponseWriter, r *http.Request) {
 	}
 	watch := h.watch(r, v)
 	t, err := h.look(r, &watch)
+	if err == nil {
+		t, err = t.drawn()
+	}
 	if err != nil {
 		h.failJSON(w, r, err)
 		return

@@ -71,6 +71,10 @@ func (s *stream) begin() error {
 }
 
 func (s *stream) say(t told) error {
+	t, err := t.drawn()
+	if err != nil {
+		return err
+	}
 	text, err := json.Marshal(t)
 	if err != nil {
 		return err

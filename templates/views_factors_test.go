@@ -64,6 +64,9 @@ func TestQRCodePath(t *testing.T) {
 	if got, want := smallCode.Path(), "M0 0.5h1m1 0h1M1 1.5h2M0 2.5h3"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	if got := smallCode.Bits(); got != "r4A=" { // 101 011 111
+		t.Errorf("bits %q", got)
+	}
 	if got := (QRCode)(nil).Path(); got != "" {
 		t.Errorf("of nothing: %q", got)
 	}

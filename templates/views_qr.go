@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -40,6 +41,20 @@ func (c QRCode) Path() string {
 	return b.String()
 }
 
+// Bits are the modules row by row, eight to a byte, in base64: for the script
+// that draws the next code.
+func (c QRCode) Bits() string {
+	bits := make([]byte, (len(c)*len(c)+7)/8)
+	for y, row := range c {
+		for x, dark := range row {
+			if i := y*len(c) + x; dark {
+				bits[i/8] |= 0x80 >> (i % 8)
+			}
+		}
+	}
+	return base64.StdEncoding.EncodeToString(bits)
+}
+
 // The states of the QR tab.
 const (
 	QRWaiting  = "waiting"  // the code waits for a phone
@@ -55,7 +70,7 @@ const (
 type QR struct {
 	State     string
 	Code      QRCode
-	Link      string        // what the code says, for the script
+	Link      string        // what the code says
 	Text      string        // the code to be typed where the phone has no camera
 	Number    string        // two digits
 	Left      time.Duration // until the next code, or until the attempt ends
