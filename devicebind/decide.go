@@ -89,7 +89,9 @@ func (a *Attempts) present(ctx context.Context, dev *Device, secrets *Secrets, m
 	right, err := a.Hasher.Verify(ctx, secrets.PINHash, d.PIN)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("check PIN: %w", err)
+		// The request may be gone already; the count must not stay.
+		back := a.Devices.ReturnPIN(context.WithoutCancel(ctx), dev.ID)
+		return 0, fmt.Errorf("check PIN: %w", errors.Join(err, back))
 	case right:
 		return 0, nil
 	case failures >= MaxPINFailures:

@@ -279,6 +279,10 @@ func (o *OTP) Verify(ctx context.Context, personID, code string) error {
 		return o.failed(ctx, personID, err)
 	}
 	if err := o.take(ctx, personID, asciiDigits(code)); err != nil {
+		if no := (idp.Denied{}); !errors.As(err, &no) {
+			// Nobody looked; the request may be gone already, the count must not stay.
+			return errors.Join(err, o.Guesses.Unguessed(context.WithoutCancel(ctx), g))
+		}
 		return o.failed(ctx, personID, err)
 	}
 	return o.failed(ctx, personID, o.guessed(ctx, g))

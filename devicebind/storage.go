@@ -61,6 +61,8 @@ type DeviceStore interface {
 	// ReservePIN counts a PIN as wrong before it is looked at, by one conditional
 	// statement; idp.ErrUsed when max are counted already. It returns the count.
 	ReservePIN(ctx context.Context, id string, max int) (failures int, err error)
+	// ReturnPIN takes a count back: the PIN was not looked at.
+	ReturnPIN(ctx context.Context, id string) error
 	// Record keeps events.
 	Record(ctx context.Context, events ...idp.Event) error
 }
@@ -156,6 +158,8 @@ type Guesses interface {
 	// Guessed forgets the failures: the guess was right. idp.ErrConflict if
 	// others locked the counter meanwhile, and the success must not be shown.
 	Guessed(ctx context.Context, g *Guess) error
+	// Unguessed takes the count back: the guess was not looked at.
+	Unguessed(ctx context.Context, g *Guess) error
 	// Record keeps events.
 	Record(ctx context.Context, events ...idp.Event) error
 }

@@ -79,7 +79,7 @@ func (t told) drawn() (told, error) {
 	if t.Link == "" {
 		return t, nil
 	}
-	modules, err := devicebind.LoginModules(t.Link)
+	modules, err := devicebind.QRModules(t.Link)
 	if err != nil {
 		return t, err
 	}
@@ -122,7 +122,7 @@ func (h *Handler) qrView(r *http.Request, v *visit) (*templates.QR, error) {
 		if link == "" {
 			link = h.Factors.Codes.MakeAfter(w.flow, w.pc, time.Time{}).Link // pale, behind the number
 		}
-		modules, err := devicebind.LoginModules(link)
+		modules, err := devicebind.QRModules(link)
 		if err != nil {
 			return nil, err
 		}

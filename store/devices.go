@@ -21,6 +21,7 @@ const (
 	closeAttempts query = `UPDATE qr_attempts SET state = 'denied', changed_at = $2 WHERE device_id = $1 AND state IN ('scanned', 'approved')`
 	suspendDevice query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND revoked_at = 0`
 	reservePIN    query = `UPDATE devices SET pin_failures = pin_failures + 1 WHERE id = $1 AND pin_failures < $2 RETURNING pin_failures`
+	returnPIN     query = `UPDATE devices SET pin_failures = pin_failures - 1 WHERE id = $1 AND pin_failures > 0`
 
 	strongestFactor query = `SELECT
 		EXISTS (SELECT 1 FROM cards WHERE person_id = $1 AND unbound_at = 0 AND not_after > $2),
@@ -98,6 +99,12 @@ func (s *Store) ReservePIN(ctx context.Context, id string, max int) (failures in
 		return 0, idp.ErrUsed
 	}
 	return failures, err
+}
+
+// ReturnPIN implements devicebind.DeviceStore.
+func (s *Store) ReturnPIN(ctx context.Context, id string) error {
+	_, err := s.one(ctx, with(returnPIN, id))
+	return err
 }
 
 // StrongestFactor implements devicebind.FactorStore.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -118,10 +117,15 @@ func (s *Store) Guess(ctx context.Context, key string, now time.Time, rules poli
 
 // Guessed implements devicebind.Guesses.
 func (s *Store) Guessed(ctx context.Context, g *devicebind.Guess) error {
+	return s.Succeed(ctx, reservation(g))
+}
+
+// Unguessed implements devicebind.Guesses.
+func (s *Store) Unguessed(ctx context.Context, g *devicebind.Guess) error {
+	return s.GiveBack(ctx, reservation(g))
+}
+
+func reservation(g *devicebind.Guess) *directory.Reservation {
 	try := directory.Try{NameKey: g.Key, PersonKey: g.Key, At: g.At, Rules: g.Rules}
-	err := s.Succeed(ctx, &directory.Reservation{Try: try, LocksName: g.Locks, LocksPerson: g.Locks})
-	if errors.Is(err, idp.ErrConflict) {
-		return idp.ErrConflict
-	}
-	return err
+	return &directory.Reservation{Try: try, LocksName: g.Locks, LocksPerson: g.Locks}
 }
