@@ -163,17 +163,28 @@ func (b *tab) loginByCard(w *world, address string, m member) {
 	b.until(address)
 }
 
+// whole waits until the page's scripts have run.
+func (b *tab) whole() {
+	b.t.Helper()
+	for deadline := time.Now().Add(patience); eval[string](b, "document.readyState") != "complete"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("%s is never whole", b.where())
+		}
+	}
+}
+
 // toKey goes through the wizard up to the key QR code.
 func (b *tab) toKey(w *world, m member) {
 	b.t.Helper()
 	b.loginByCard(w, w.Issuer+"/device/bind", m)
 	b.see(`form[action="/device/bind/check"]`)
-	b.run(chromedp.WaitEnabled(chromedp.CSS("#card-start")))
+	b.whole()
 	b.click("#card-start") // its window closes itself
 	b.see(`#card-check-card[data-state="ok"]`)
 	b.picture("pc-1")
 	b.click("#card-next")
 	b.see(`form[action="/device/bind/sign"]`)
+	b.whole()
 	b.withCard(m.Name, m.PIN)
 	for _, tick := range []chromedp.CSS{"#tick-card", "#tick-device", "#tick-request"} {
 		b.see(tick + `[data-state="ok"]`)
