@@ -41,8 +41,10 @@ func TestPhone_BindsAndLogsIn(t *testing.T) {
 	p.click(`[data-screen="approved"] [data-do="home"]`)
 	p.click(`[data-do="history"]`)
 	p.at("history")
-	if log := p.text("[data-log]"); !strings.Contains(log, "公文系統") || !strings.Contains(log, "已確認") {
-		t.Errorf("the history: %s", log)
+	p.untilText(`[data-screen="history"] [data-fill="source"]`, "九十天")
+	log, entries := p.text("[data-log]"), eval[int](p.tab, `document.querySelectorAll("[data-log] li").length`)
+	if !strings.Contains(log, "公文系統") || !strings.Contains(log, "已確認") || entries != 1 {
+		t.Errorf("the history has %d entries: %s", entries, log)
 	}
 	p.picture("history")
 	p.quiet()

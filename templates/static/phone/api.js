@@ -41,8 +41,11 @@ export async function call(method, path, { body, headers = {} } = {}) {
     result = await answer.json();
   } catch { /* an answer without words: the status says it */ }
   if (answer.ok) { return result; }
-  throw new Problem(result.error || byStatus(answer.status));
+  throw new Problem(NAMES[result.error] ?? result.error ?? byStatus(answer.status));
 }
+
+// The reasons that another one's screen speaks for.
+const NAMES = { busy: 'unavailable', not_found: 'enrol_over', request: 'internal' };
 
 function byStatus(status) {
   switch (status) {
