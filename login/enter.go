@@ -19,7 +19,10 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, v *visit, person
 // with the session.
 func (h *Handler) enterWith(w http.ResponseWriter, r *http.Request, v *visit, person *idp.Person,
 	evidence []idp.Evidence, events ...idp.Event) error {
-	var err error
+	remembered, err := h.rememberBrowser(w, r, person.ID, evidence)
+	if err != nil {
+		return err
+	}
 	if v.current == nil || v.current.Person.ID != person.ID {
 		_, err = h.Sessions.BeginAll(w, r, person.ID, evidence, events...)
 	} else {
@@ -28,13 +31,10 @@ func (h *Handler) enterWith(w http.ResponseWriter, r *http.Request, v *visit, pe
 		}
 		err = h.Sessions.StepUpAll(w, r, v.current, evidence, events...)
 		if errors.Is(err, idp.ErrConflict) {
-			return nil // the same form, sent twice at once: the other one did it
+			err = nil // the same form, sent twice at once: the other one did it
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return h.rememberBrowser(w, r, person.ID, evidence)
+	return errors.Join(err, remembered())
 }
 
 func joinDetail(a, b string) string {

@@ -169,25 +169,33 @@ func (h *Handler) knownFor() time.Duration {
 // that was noted more recently writes nothing.
 const knownEvery = 24 * time.Hour
 
-// rememberBrowser notes the browser of a login that proved enough.
-func (h *Handler) rememberBrowser(w http.ResponseWriter, r *http.Request, personID string, evidence []idp.Evidence) error {
+// rememberBrowser begins to note the browser of a login that proved enough; wait
+// ends it. It goes on beside the writing of the session: what arrives at the
+// store together is made durable together.
+func (h *Handler) rememberBrowser(w http.ResponseWriter, r *http.Request, personID string, evidence []idp.Evidence) (wait func() error, err error) {
 	now := h.Now()
+	nothing := func() error { return nil }
 	if h.Factors.Known == nil || !policy.MakesKnown(evidence, now) {
-		return nil
+		return nothing, nil
 	}
 	if browser := h.Sessions.Known(r); browser != nil {
 		at, err := h.Factors.Known.KnownBrowser(r.Context(), personID, browser)
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
-			return fmt.Errorf("read known browser: %w", err)
+			return nil, fmt.Errorf("read known browser: %w", err)
 		}
 		if err == nil && now.Sub(at) < knownEvery {
-			return nil
+			return nothing, nil
 		}
 	}
-	if err := h.Factors.Known.RememberBrowser(r.Context(), personID, h.Sessions.EnsureKnown(w, r), now); err != nil {
-		return fmt.Errorf("remember browser: %w", err)
-	}
-	return nil
+	browser := h.Sessions.EnsureKnown(w, r)
+	done := make(chan error, 1)
+	go func() { done <- h.Factors.Known.RememberBrowser(r.Context(), personID, browser, now) }()
+	return func() error {
+		if err := <-done; err != nil {
+			return fmt.Errorf("remember browser: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 // refused notes why a proof of that method was not taken.

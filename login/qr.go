@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -47,8 +48,8 @@ func (w *watch) next(until time.Time) time.Time {
 }
 
 // look asks how the login stands.
-func (h *Handler) look(r *http.Request, w *watch) (told, error) {
-	view, err := h.Factors.Attempts.Look(r.Context(), w.flow, w.browser)
+func (h *Handler) look(ctx context.Context, w *watch) (told, error) {
+	view, err := h.Factors.Attempts.Look(ctx, w.flow, w.browser)
 	if err != nil {
 		return told{}, fmt.Errorf("look at QR login: %w", err)
 	}
@@ -103,7 +104,7 @@ func left(end, now time.Time) int { return max(0, int(math.Ceil(end.Sub(now).Sec
 // without a script.
 func (h *Handler) qrView(r *http.Request, v *visit) (*templates.QR, error) {
 	w := h.watch(r, v)
-	t, err := h.look(r, &w)
+	t, err := h.look(r.Context(), &w)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func (h *Handler) qrLook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	watch := h.watch(r, v)
-	t, err := h.look(r, &watch)
+	t, err := h.look(r.Context(), &watch)
 	if err == nil {
 		t, err = t.drawn()
 	}
