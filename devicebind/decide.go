@@ -214,8 +214,12 @@ func (a *Attempts) Use(ctx context.Context, flow, browser []byte) (*Used, error)
 	if t == nil || t.StateAt(now) != AttemptApproved {
 		return nil, denied(ReasonAttemptOver)
 	}
-	if err := a.unlocked(ctx, t.PersonID); err != nil {
-		return nil, err
+	dev, _, err := a.Devices.Device(ctx, t.DeviceID)
+	if err != nil {
+		return nil, fmt.Errorf("read device: %w", err)
+	}
+	if err := a.usable(ctx, dev, now); err != nil {
+		return nil, a.unusable(ctx, t, err)
 	}
 	approved := t.ChangedAt
 	t, err = a.Store.UseAttempt(ctx, flow, browser, now)
@@ -227,9 +231,21 @@ func (a *Attempts) Use(ctx context.Context, flow, browser []byte) (*Used, error)
 	}
 	a.Notifier.Wake(browser)
 	return &Used{
-		PersonID: t.PersonID, DeviceID: t.DeviceID, ClientID: t.ClientID, At: approved, PC: t.PC,
+		PersonID: t.PersonID, DeviceID: t.DeviceID, CardID: dev.CardID, ClientID: t.ClientID, At: approved, PC: t.PC,
 		Event: a.event(ctx, "login.phone", "ok", t),
 	}, nil
+}
+
+// unusable puts an approval that may not be used on record.
+func (a *Attempts) unusable(ctx context.Context, t *Attempt, why error) error {
+	var no idp.Denied
+	if !errors.As(why, &no) {
+		return why
+	}
+	if err := a.Store.Record(ctx, a.event(ctx, "login.phone", string(no.Reason), t)); err != nil {
+		return fmt.Errorf("record login: %w", err)
+	}
+	return why
 }
 
 // useRefused tells an approval that is still there, whose device is in order no
@@ -240,10 +256,7 @@ func (a *Attempts) useRefused(ctx context.Context, flow, browser []byte, now tim
 		return err
 	}
 	if t != nil && t.StateAt(now) == AttemptApproved {
-		if err := a.Store.Record(ctx, a.event(ctx, "login.phone", string(ReasonPhoneUnusable), t)); err != nil {
-			return fmt.Errorf("record login: %w", err)
-		}
-		return denied(ReasonPhoneUnusable)
+		return a.unusable(ctx, t, denied(ReasonPhoneUnusable))
 	}
 	return denied(ReasonAttemptOver)
 }
