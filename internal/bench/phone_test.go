@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"taipeion.internal/idp/devicebind"
 )
 
 // phoneSettings say how much: about five minutes, or one with -quick.
@@ -163,7 +165,7 @@ func (r *phoneReport) measureRate(b *testing.B, t, bare *target, engine string, 
 	b.Helper()
 	s := chosen()
 	product := flow{"QR login", "", none, func(w *worker) error { return w.qrLogin(phones[w.id%len(phones)]) }}
-	floor := flow{"QR login", "", none, (*worker).bareQRLogin}
+	floor := flow{"QR login", "", none, func(w *worker) error { return w.bareQRLogin(phones[w.id%len(phones)]) }}
 	for _, workers := range s.workers {
 		if workers > len(phones) {
 			continue // a phone does one thing at a time
@@ -212,8 +214,16 @@ func (w *worker) qrLogin(phone *handset) error {
 	return err
 }
 
-// bareQRLogin is what nobody can log in by phone with less than.
-func (w *worker) bareQRLogin() error {
+// bareQRLogin is what nobody can log in by phone with less than. The phone signs
+// as much as for the product: both share the machine with it.
+func (w *worker) bareQRLogin(phone *handset) error {
+	if _, err := phone.NewScan("code", time.Now()); err != nil {
+		return err
+	}
+	if _, err := phone.NewDecision(&devicebind.Scanned{}, devicebind.VerdictApprove, "10", "", time.Now()); err != nil {
+		return err
+	}
+	phone.auth.Get(make([]byte, 32))
 	for _, step := range []struct{ verify, writes string }{
 		{"0", "1"}, // the authorization request is kept
 		{"1", "1"}, // scanned
