@@ -30,7 +30,7 @@ type api struct {
 func (a *api) limited(run func(r *http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if wait := a.limit.take(idp.OriginFrom(r.Context())); wait > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
+			retryAfter(w, wait)
 			send(w, http.StatusTooManyRequests, refusal{idp.ReasonThrottled})
 			return
 		}
@@ -42,6 +42,11 @@ func (a *api) limited(run func(r *http.Request) (any, error)) http.Handler {
 		}
 		send(w, http.StatusOK, answer)
 	})
+}
+
+// retryAfter says when to come back (RFC 9110 section 10.2.3), in whole seconds.
+func retryAfter(w http.ResponseWriter, d time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))))
 }
 
 func send(w http.ResponseWriter, status int, answer any) {
@@ -176,15 +181,22 @@ const (
 	reasonInternal idp.Reason = "internal"
 )
 
-const retryUnavailable = 5 * time.Second
+// When to come back.
+const (
+	retryUnavailable = 5 * time.Second
+	retryLimit       = time.Minute
+)
 
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, reason := verdict(err)
 	if status >= http.StatusInternalServerError && r.Context().Err() == nil {
 		a.Logger.ErrorContext(r.Context(), "phone", "route", r.Pattern, "error", err)
 	}
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryUnavailable.Seconds())))
+	switch status {
+	case http.StatusServiceUnavailable:
+		retryAfter(w, retryUnavailable)
+	case http.StatusTooManyRequests:
+		retryAfter(w, retryLimit)
 	}
 	send(w, status, refusal{reason})
 }

@@ -315,6 +315,9 @@ func TestAPI_TellsAReasonAndNoMore(t *testing.T) {
 		if answer.Code != c.status || reasonOf(t, answer) != c.reason {
 			t.Errorf("%v: %d %s", c.err, answer.Code, answer.Body)
 		}
+		if wait := answer.Header().Get("Retry-After"); (wait != "") != (c.status == http.StatusTooManyRequests || c.status == http.StatusServiceUnavailable) {
+			t.Errorf("%v: Retry-After %q", c.err, wait)
+		}
 		if strings.Contains(answer.Body.String(), "inside") {
 			t.Errorf("the answer tells too much: %s", answer.Body)
 		}
