@@ -172,14 +172,32 @@ func (h *house) addMail(f *factors, o assembleOptions, pages *templates.Renderer
 		return nil
 	}
 	f.box = &outbox.Box{Store: h.store, Doers: map[string]outbox.Doer{outbox.KindMail: doer}, Now: o.Now, Logger: h.logger}
-	f.changes.Letters = func(n devicebind.Notice) []outbox.Message {
+	f.changes.Letters = letters(pages)
+	return nil
+}
+
+// letters puts what is to be told into mails.
+func letters(pages *templates.Renderer) func(n devicebind.Notice) []outbox.Message {
+	return func(n devicebind.Notice) []outbox.Message {
 		subject, text, ok := pages.Letter(n.Kind, n.Person.Name, n.Name, n.At)
 		if !ok || n.Person.Email == "" {
 			return nil
 		}
 		return []outbox.Message{outbox.NewMail(n.Person.Email, subject, text, n.At)}
 	}
-	return nil
+}
+
+// letters are those of an operator's command: kept for the nodes to send, where
+// a mail server is named.
+func (o *opened) letters() (func(n devicebind.Notice) []outbox.Message, error) {
+	if o.config.Mail.Server == "" {
+		return nil, nil
+	}
+	pages, err := templates.New(pageOptions(o.config, time.Now))
+	if err != nil {
+		return nil, err
+	}
+	return letters(pages), nil
 }
 
 func hostOf(issuer string) string {
