@@ -255,10 +255,13 @@ func TestPhone_BindingLinkLeavesNoSecret(t *testing.T) {
 	if at := eval[string](p.tab, "location.href"); at != w.Issuer+"/phone" || len(secret) != 43 {
 		t.Errorf("the address is %s", at)
 	}
-	if html := eval[string](p.tab, "document.documentElement.outerHTML"); strings.Contains(html, secret) {
+	if html := eval[string](p.tab, "document.documentElement.outerHTML + JSON.stringify(history.state) + JSON.stringify({...sessionStorage, ...localStorage})"); strings.Contains(html, secret) {
 		t.Error("the page holds the secret")
 	}
 	p.finishBinding(pc, m)
+	if left := eval[string](p.tab, `[...document.querySelectorAll("input[type=password]")].map(i => i.value).join("")`); left != "" {
+		t.Error("the page still holds the PIN")
+	}
 
 	// It works once.
 	thief := p.another(t, w)

@@ -34,6 +34,12 @@ function ask(platform) {
   work.platform = platform;
 }
 
+// drop forgets the secret of the key QR code and the PIN.
+export function drop() {
+  work = undefined;
+  for (const pin of pins) { pin.value = ''; }
+}
+
 // start asks for a name and how the person will prove to be there.
 export async function start({ id, secret }) {
   work = { id, secret };
@@ -90,7 +96,7 @@ async function claim() {
   };
   // Kept before it is shown: a page that is closed meanwhile goes on where it was.
   await vault.saveAccount(pending);
-  work = undefined;
+  drop();
   wait(pending);
 }
 

@@ -137,6 +137,8 @@ async function approve() {
   } catch (cause) {
     await refused(cause);
     return;
+  } finally {
+    pin.value = '';
   }
   await note('approve');
   show('approved', work.seen);
@@ -147,7 +149,6 @@ async function refused(cause) {
   const reason = cause instanceof Problem ? cause.reason : 'internal';
   if (reason === 'presence.failed' || reason === 'pin_wrong') {
     message(screen('approve'), text(reason.replace('_', '.')));
-    pin.value = '';
     ready();
     return;
   }

@@ -125,7 +125,10 @@ async function begin() {
   await kept.refresh(); // the person may have gone on meanwhile
 }
 
-on('home', () => kept.home());
+on('home', () => {
+  bind.drop();
+  kept.home();
+});
 on('scan', startScan);
 on('type', startTyping);
 on('retry', retry);
