@@ -53,10 +53,11 @@ type DeviceStore interface {
 	// revoked; idp.ErrNotFound otherwise.
 	RenameDevice(ctx context.Context, id, personID, name string, with With) error
 	// RevokeDevice ends one that is not revoked, of the person unless personID
-	// is empty; idp.ErrNotFound otherwise. Its open attempts end with it.
+	// is empty; idp.ErrNotFound otherwise. Its open attempts end with it, and the
+	// sessions that it opened.
 	RevokeDevice(ctx context.Context, id, personID string, at time.Time, with With) error
-	// SuspendDevice suspends one, or with a zero time ends the suspension;
-	// idp.ErrNotFound if it is revoked or not there.
+	// SuspendDevice suspends one, with the same ends, or with a zero time takes
+	// the suspension back; idp.ErrNotFound if it is revoked or not there.
 	SuspendDevice(ctx context.Context, id string, at time.Time, with With) error
 	// ReservePIN counts a PIN as wrong before it is looked at, by one conditional
 	// statement; idp.ErrUsed when max are counted already. It returns the count.

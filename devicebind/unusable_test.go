@@ -126,3 +126,30 @@ func TestT137_RaceOfPhones(t *testing.T) {
 		}
 	})
 }
+
+func TestT137_SessionsOfAStoppedPhoneEnd(t *testing.T) {
+	onBoth(t, func(w *world) {
+		for name, stop := range map[string]func(id string) error{
+			"revoked":   func(id string) error { return w.nodes[1].devices.RevokeFor(w.ctx, id, "helpdesk", "stolen") },
+			"suspended": func(id string) error { return w.nodes[1].devices.SuspendFor(w.ctx, id, true, "helpdesk", "lost") },
+		} {
+			who := w.person()
+			stopped, other := w.phone(who), w.phone(who)
+			w.login(who.Person, idp.Evidence{Method: idp.MethodPhone, Device: stopped.DeviceID, Near: true})
+			left := w.login(who.Person, idp.Evidence{Method: idp.MethodPhone, Device: other.DeviceID, Near: true})
+			w.must(stop(stopped.DeviceID))
+			sessions, err := w.nodes[0].db.PersonSessions(w.ctx, who.Person.ID, w.clock())
+			w.must(err)
+			found := false
+			for _, s := range sessions {
+				found = found || s.ID == left.Session.ID
+				if s.Evidence[0].Device == stopped.DeviceID {
+					w.Fatalf("%s: its session goes on", name)
+				}
+			}
+			if !found || len(sessions) != 2 { // the card's and the other phone's
+				w.Fatalf("%s: %d sessions", name, len(sessions))
+			}
+		}
+	})
+}

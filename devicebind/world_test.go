@@ -44,7 +44,7 @@ type node struct {
 
 // world is two nodes on one database, with a clock that tests set.
 type world struct {
-	*testing.T
+	testing.TB
 	nodes   [2]*node
 	sealer  *keys.Sealer
 	ctx     context.Context // of a request from the city's network
@@ -78,10 +78,10 @@ func onBoth(t *testing.T, test func(w *world)) {
 	t.Run("postgres", func(t *testing.T) { test(newWorld(t, store.Options{PostgreSQL: testenv.Postgres(t)})) })
 }
 
-func newWorld(t *testing.T, o store.Options) *world {
+func newWorld(t testing.TB, o store.Options) *world {
 	t.Helper()
 	// The start of a slot, so that tests know where in it they are.
-	w := &world{T: t, now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), locked: map[string]bool{}, revoked: map[string]bool{}}
+	w := &world{TB: t, now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), locked: map[string]bool{}, revoked: map[string]bool{}}
 	o.Now, w.opened = w.clock, o
 	w.ctx = idp.WithOrigin(t.Context(), idp.Origin{RequestID: "r", Address: netip.MustParseAddr("10.1.2.3"), City: true})
 	var err error

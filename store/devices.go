@@ -19,6 +19,11 @@ const (
 	renameDevice  query = `UPDATE devices SET name = $3 WHERE id = $1 AND person_id = $2 AND revoked_at = 0`
 	revokeDevice  query = `UPDATE devices SET revoked_at = $3 WHERE id = $1 AND revoked_at = 0 AND (person_id = $2 OR $2 = '')`
 	closeAttempts query = `UPDATE qr_attempts SET state = 'denied', changed_at = $2 WHERE device_id = $1 AND state IN ('scanned', 'approved')`
+	// What a phone opened ends with it, as with a card: $3 finds it in the evidence.
+	ofDevice          query = ` person_id = (SELECT person_id FROM devices WHERE id = $1) AND evidence LIKE $3`
+	endDeviceSessions query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND` + ofDevice
+	endDeviceGrants   query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline
+		AND session_id IN (SELECT id FROM sessions WHERE ended_at = $2 AND` + ofDevice + `)`
 	suspendDevice query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND revoked_at = 0`
 	reservePIN    query = `UPDATE devices SET pin_failures = pin_failures + 1 WHERE id = $1 AND pin_failures < $2 RETURNING pin_failures`
 	returnPIN     query = `UPDATE devices SET pin_failures = pin_failures - 1 WHERE id = $1 AND pin_failures > 0`
@@ -72,24 +77,39 @@ func (s *Store) RenameDevice(ctx context.Context, id, personID, name string, w d
 
 // RevokeDevice implements devicebind.DeviceStore.
 func (s *Store) RevokeDevice(ctx context.Context, id, personID string, at time.Time, w devicebind.With) error {
+	return s.stopDevice(ctx, with(revokeDevice, id, personID, micros(at)), id, at, w)
+}
+
+// SuspendDevice implements devicebind.DeviceStore.
+func (s *Store) SuspendDevice(ctx context.Context, id string, at time.Time, w devicebind.With) error {
+	suspend := with(suspendDevice, id, micros(at))
+	if at.IsZero() {
+		return s.change(ctx, suspend, idp.ErrNotFound, w)
+	}
+	return s.stopDevice(ctx, suspend, id, at, w)
+}
+
+// stopDevice makes the change and ends what the device has under way or has
+// opened.
+func (s *Store) stopDevice(ctx context.Context, change statement, id string, at time.Time, w devicebind.With) error {
 	return s.write(ctx, func(r runner) error {
-		n, err := r.exec(with(revokeDevice, id, personID, micros(at)))
+		n, err := r.exec(change)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return idp.ErrNotFound
 		}
-		if _, err := r.exec(with(closeAttempts, id, micros(at))); err != nil {
-			return err
+		opened := `%"device":"` + id + `"%`
+		for _, end := range []statement{
+			with(closeAttempts, id, micros(at)), with(endDeviceSessions, id, micros(at), opened), with(endDeviceGrants, id, micros(at), opened),
+		} {
+			if _, err := r.exec(end); err != nil {
+				return err
+			}
 		}
 		return keepWith(r, w)
 	})
-}
-
-// SuspendDevice implements devicebind.DeviceStore.
-func (s *Store) SuspendDevice(ctx context.Context, id string, at time.Time, w devicebind.With) error {
-	return s.change(ctx, with(suspendDevice, id, micros(at)), idp.ErrNotFound, w)
 }
 
 // ReservePIN implements devicebind.DeviceStore.
