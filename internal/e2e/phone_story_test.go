@@ -166,6 +166,7 @@ func TestPhone_RevokedOneIsRefused(t *testing.T) {
 	p.scan(other)
 	p.at("problem-phone_unusable")
 	p.picture("revoked")
+	p.untilText(`[data-screen="home"] [data-accounts]`, "已解除")
 	if state := other.text("#qr-number"); state != "" {
 		t.Errorf("the computer shows a number: %q", state)
 	}

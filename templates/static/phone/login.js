@@ -50,6 +50,7 @@ async function scan(account) {
     open(account, scanned);
   } catch (cause) {
     fail(cause);
+    if (cause instanceof Problem && cause.reason === 'phone_unusable') { await kept.doubt(account); }
   }
 }
 
