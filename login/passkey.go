@@ -144,6 +144,8 @@ func (h *Handler) passkey(w http.ResponseWriter, r *http.Request) {
 	v.next(w, r)
 }
 
+// passkeyRefused shows the login page again. Why an answer was not taken is on
+// record already; what is known of the person beside it is not.
 func (h *Handler) passkeyRefused(w http.ResponseWriter, r *http.Request, v *visit, person *idp.Person, err error) {
 	personID := ""
 	if person != nil {
@@ -151,7 +153,7 @@ func (h *Handler) passkeyRefused(w http.ResponseWriter, r *http.Request, v *visi
 	}
 	p := problem{reason: devicebind.ReasonPasskey}
 	var denied idp.Denied
-	if !errors.As(err, &denied) || denied.Reason != p.reason { // that one is on record already
+	if !errors.As(err, &denied) || denied.Reason != p.reason {
 		p, err = h.refused(r.Context(), v, idp.MethodPasskey, personID, err)
 		if err != nil {
 			h.fail(w, r, err)

@@ -25,7 +25,7 @@ func factorKeys() []string {
 	add("qr.end.detail.", QRDenied, QRBurnt, QRExpired)
 	add("device.tick.", TickCard, TickDevice, TickRequest)
 	add("device.step.", "1", "2", "3", "4", "5")
-	add("device.heading.", "1", "2", "3", "4", "5")
+	add("device.heading.", "1", "2", "3", "4", "5", "digits")
 	add("device.app.", AppAndroid, AppIOS)
 	add("device.app.how.", AppAndroid, AppIOS)
 	add("device.standing.", StandingSuspended, StandingExpired)
@@ -94,6 +94,9 @@ func (p *page) Grouped(secret string) string {
 // DeviceHeading is the key of the step's heading.
 func (p *page) DeviceHeading() string {
 	v, _ := p.V.(PhoneBind)
+	if v.Step == 5 && v.State == KeyClaimed {
+		return "device.heading.digits"
+	}
 	return "device.heading." + strconv.Itoa(min(max(v.Step, 1), 5))
 }
 
