@@ -50,7 +50,7 @@ func (h *house) newFactors(ctx context.Context, o assembleOptions, pages *templa
 	}
 	f := &factors{keeper: keeper, stop: make(chan struct{})}
 	f.changes = &devicebind.Factors{Store: h.store, Now: now}
-	f.notifier = &devicebind.Notifier{Now: now, Logger: h.logger}
+	f.notifier = &devicebind.Notifier{Now: now, Every: 40 * time.Millisecond, Logger: h.logger}
 	if c.Store.PostgreSQLFile != "" {
 		f.notifier.Store = h.store // there may be other nodes
 	}
