@@ -73,9 +73,13 @@ func (w *world) later(d time.Duration) {
 func onBoth(t *testing.T, test func(w *world)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
 		test(newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")}))
 	})
-	t.Run("postgres", func(t *testing.T) { test(newWorld(t, store.Options{PostgreSQL: testenv.Postgres(t)})) })
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(newWorld(t, store.Options{PostgreSQL: testenv.Postgres(t)}))
+	})
 }
 
 func newWorld(t testing.TB, o store.Options) *world {
