@@ -26,9 +26,9 @@ const module = "taipeion.internal/idp"
 var rows = [][]string{
 	{"cmd/idp"},
 	{"config", "server", "store", "demo"},
-	{"oidc", "login", "portal"},
-	{"cardreader", "directory"},
-	{"policy", "keys", "session", "templates"},
+	{"oidc", "login", "phone", "portal"},
+	{"cardreader", "devicebind", "directory"},
+	{"policy", "keys", "session", "outbox", "templates"},
 	{"."},
 }
 
@@ -40,6 +40,7 @@ var apart = []string{"internal/testenv", "internal/e2e", "internal/bench", "temp
 // its reason.
 var siblings = map[string]string{
 	"cardreader/agent > cardreader/pkcs11": "the agent drives cards through it",
+	"devicebind > devicebind/qr":           "it draws the codes",
 }
 
 // owners: whoever needs one of these libraries asks its owner.
@@ -57,6 +58,9 @@ var owners = map[string][]string{
 	"golang.org/x/oauth2":                 {"demo"},
 	"github.com/spf13/cobra":              {"cmd/idp"},
 	"golang.org/x/crypto":                 {"directory"}, // argon2
+	"github.com/go-webauthn/webauthn":     {"devicebind"},
+	"github.com/pquerna/otp":              {"devicebind"},
+	"github.com/skip2/go-qrcode":          {"devicebind"},
 	"golang.org/x/text":                   {"*"},
 	// Tests only.
 	"github.com/chromedp/chromedp":    {},

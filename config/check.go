@@ -43,6 +43,7 @@ func (c *Config) Check() error {
 	c.checkTimes(k)
 	c.checkLimits(k)
 	c.checkCards(k)
+	c.checkFactors(k)
 	if len(k.faults) == 0 {
 		return nil
 	}

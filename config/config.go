@@ -47,6 +47,14 @@ type Config struct {
 	Names Names `yaml:"names"`
 	// Natural-person cards.
 	Cards Cards `yaml:"cards"`
+	// Phones as keys.
+	Phones Phones `yaml:"phones"`
+	// One-time codes 動態密碼.
+	Codes Codes `yaml:"codes"`
+	// Passkeys.
+	Passkeys Passkeys `yaml:"passkeys"`
+	// Mail to people.
+	Mail Mail `yaml:"mail"`
 	// What the pages say.
 	Pages Pages `yaml:"pages"`
 
@@ -77,7 +85,8 @@ type Store struct {
 type Networks struct {
 	// Proxies in front of us: the only ones whose X-Forwarded-For is believed.
 	Proxies []string `yaml:"proxies" example:"[10.0.0.10, 10.0.0.11]"`
-	// The city's own network. Cards can be bound only from here; empty: nowhere.
+	// The city's own network. Cards and phones can be bound only from here;
+	// empty: nowhere.
 	City []string `yaml:"city" example:"[10.0.0.0/8, 2001:db8::/32]"`
 	// City gateways: many people share one address, so that they are slowed
 	// down later.

@@ -31,6 +31,10 @@ func Default() *Config {
 		Cards: Cards{
 			Agent: "http://localhost:16121", CRLRefresh: Duration(time.Minute), MOICA: true,
 		},
+		Phones:   defaultPhones(),
+		Codes:    Codes{Enabled: true, Issuer: "臺北市政府電子認證"},
+		Passkeys: Passkeys{Enabled: true, Name: "臺北市政府電子認證平臺", Attestation: "none"},
+		Mail:     Mail{Security: "starttls", FromName: "電子認證平臺"},
 		Pages: Pages{Contacts: []Contact{
 			{Name: "機關種子人員", NameEN: "Your agency's contact person", Text: "各機關秘書室", TextEN: "each agency's secretariat"},
 			{Name: "資訊報修", NameEN: "Online repair request", Text: "員工入口網 → 資訊報修", TextEN: "Staff portal → IT repair request"},

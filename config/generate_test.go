@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the generated files")
 // TestGenerated holds the example and the schema to the comments of the
 // structures: `go generate ./config` writes them anew.
 func TestGenerated(t *testing.T) {
-	g := &generator{docs: fieldDocs(t, "config.go", "../cardreader/profile.go")}
+	g := &generator{docs: fieldDocs(t, "config.go", "factors.go", "../cardreader/profile.go")}
 	yaml := g.example()
 	schema := g.schema(t)
 	for file, want := range map[string][]byte{

@@ -92,7 +92,8 @@ func (p *Plan) Print(w io.Writer) error {
 	for _, s := range p.Systems {
 		fmt.Fprintf(&out, "  %s/  %s %s\n", s.URL, s.Kind.Name, s.Kind.NameEN)
 	}
-	fmt.Fprintf(&out, "  %s/  電子認證平臺 the provider\n  %s/  讀卡元件 the card agent\n\n", p.Issuer, p.AgentURL)
+	fmt.Fprintf(&out, "  %s/  電子認證平臺 the provider\n  %s/  讀卡元件 the card agent\n", p.Issuer, p.AgentURL)
+	fmt.Fprintf(&out, "  %s/phone  手機 App the app on the phone; mails to staff are in %s\n\n", p.Issuer, filepath.Join(p.Dir, "mails.txt"))
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  ACCOUNT\tPASSWORD\tCARD PIN\tAGENCY\tNAME, CARD")
 	for _, m := range p.Staff {

@@ -79,6 +79,7 @@ type browser struct {
 	header  http.Header
 	address netip.Addr
 	node    http.Handler // nil: the first one
+	outside bool         // not on the city's network
 }
 
 func (w *world) browser() *browser {
@@ -138,7 +139,7 @@ func (b *browser) do(method, target, contentType, body string) answer {
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
-	r = r.WithContext(idp.WithOrigin(r.Context(), idp.Origin{RequestID: "0123456789abcdef", Address: b.address, City: true}))
+	r = r.WithContext(idp.WithOrigin(r.Context(), idp.Origin{RequestID: "0123456789abcdef", Address: b.address, City: !b.outside}))
 	rec := httptest.NewRecorder()
 	var node http.Handler = b.mux
 	if b.node != nil {

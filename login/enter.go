@@ -12,14 +12,34 @@ import (
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request, v *visit, person *idp.Person, ev idp.Evidence) error {
 	e := h.event(r.Context(), v.flow, "login."+string(ev.Method), "ok")
 	e.PersonID = person.ID
-	if v.current == nil || v.current.Person.ID != person.ID {
-		_, err := h.Sessions.Begin(w, r, person.ID, ev, e)
+	return h.enterWith(w, r, v, person, []idp.Evidence{ev}, e)
+}
+
+// enterWith is enter with several pieces of evidence and the events to be kept
+// with the session.
+func (h *Handler) enterWith(w http.ResponseWriter, r *http.Request, v *visit, person *idp.Person,
+	evidence []idp.Evidence, events ...idp.Event) error {
+	remembered, err := h.rememberBrowser(w, r, person.ID, evidence)
+	if err != nil {
 		return err
 	}
-	e.Detail = "same session"
-	err := h.Sessions.StepUp(w, r, v.current, ev, e)
-	if errors.Is(err, idp.ErrConflict) {
-		return nil // the same form, sent twice at once: the other one did it
+	if v.current == nil || v.current.Person.ID != person.ID {
+		_, err = h.Sessions.BeginAll(w, r, person.ID, evidence, events...)
+	} else {
+		for i := range events {
+			events[i].Detail = joinDetail("same session", events[i].Detail)
+		}
+		err = h.Sessions.StepUpAll(w, r, v.current, evidence, events...)
+		if errors.Is(err, idp.ErrConflict) {
+			err = nil // the same form, sent twice at once: the other one did it
+		}
 	}
-	return err
+	return errors.Join(err, remembered())
+}
+
+func joinDetail(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + ", " + b
 }

@@ -56,6 +56,7 @@ type Handler struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Settings Settings
+	Factors  Factors // phones, one-time codes and passkeys, where they are set up
 }
 
 // The most that a form may hold.
@@ -78,4 +79,5 @@ func (h *Handler) Mount(mux idp.Mux) {
 	mux.Handle("POST /login/consent", http.HandlerFunc(h.consent))
 	mux.Handle("POST /login/stepup", http.HandlerFunc(h.stepUp))
 	mux.Handle("POST /login/cancel", http.HandlerFunc(h.cancel))
+	h.mountFactors(mux)
 }

@@ -21,6 +21,9 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) {
 		h.passwordRefused(w, r, v, err)
 		return
 	}
+	if h.askCode(w, r, v, person) {
+		return
+	}
 	if err := h.enter(w, r, v, person, idp.Evidence{Method: idp.MethodPassword, At: h.Now()}); err != nil {
 		h.fail(w, r, err)
 		return

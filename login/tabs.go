@@ -66,6 +66,10 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request, v *visit, ta
 	if p.retry > 0 {
 		retryAfter(w, p.retry)
 	}
+	if err := h.offerFactors(r, v, &view); err != nil {
+		h.fail(w, r, err)
+		return
+	}
 	h.Pages.Render(w, r, p.status(), view)
 }
 

@@ -145,7 +145,7 @@ func usable(ask idp.Ask, evidence []idp.Evidence, now time.Time) []idp.Evidence 
 		if ask.Method != "" && e.Method != ask.Method {
 			continue
 		}
-		if e.At.After(now) {
+		if e.At.After(now) || !counts(e) {
 			continue
 		}
 		if fresh(ask, e, now) {

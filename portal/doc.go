@@ -1,6 +1,7 @@
 // Package portal is what a logged-in person sees and does on our own pages: the
-// first page with the systems and the own sessions, the logout, and the five
-// steps that bind a card.
+// first page with the systems and the own sessions, the logout, the five steps
+// that bind a card, those that bind a phone, and the page of phones, one-time
+// codes and passkeys.
 //
 // It does not log people in: a page that needs a session, or fresher evidence
 // than the session has, saves a flow and sends the browser to login. It

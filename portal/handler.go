@@ -48,6 +48,7 @@ type Handler struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Settings Settings
+	Factors  Factors // phones, one-time codes and passkeys, where they are set up
 }
 
 // The most that a form may hold.
@@ -69,6 +70,7 @@ func (h *Handler) Mount(mux idp.Mux) {
 	mux.Handle("POST /card/bind/challenge", http.HandlerFunc(h.bindChallenge))
 	mux.Handle("POST /card/bind/sign", http.HandlerFunc(h.bindSign))
 	mux.Handle("POST /card/bind/confirm", http.HandlerFunc(h.bindConfirm))
+	h.mountFactors(mux)
 }
 
 func orElse(d, otherwise time.Duration) time.Duration {

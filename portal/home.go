@@ -60,6 +60,13 @@ func (h *Handler) homeView(r *http.Request, c *session.Current) (templates.Home,
 	if card != nil {
 		v.CardBound, v.CardEnds = true, card.NotAfter
 	}
+	if h.Factors.Devices != nil && v.CardBound {
+		devices, err := h.Factors.Devices.Of(r.Context(), p.ID)
+		if err != nil {
+			return v, fmt.Errorf("list phones: %w", err)
+		}
+		v.NoPhone = len(devices) == 0
+	}
 	sessions, err := h.sessionsOf(r, p.ID)
 	if err != nil {
 		return v, err

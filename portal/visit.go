@@ -16,6 +16,11 @@ import (
 // askLogin sends the browser through a login that ends at returnTo, one of our
 // own rooted paths.
 func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, ask idp.Ask, returnTo string) {
+	h.askLoginAt(w, r, "/login", ask, returnTo)
+}
+
+// askLoginAt is askLogin that begins at one of the login's own pages.
+func (h *Handler) askLoginAt(w http.ResponseWriter, r *http.Request, page string, ask idp.Ask, returnTo string) {
 	handle, hash := session.NewHandle()
 	ask.At = h.Now()
 	flow := &idp.Flow{
@@ -26,7 +31,7 @@ func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, ask idp.Ask, 
 		h.fail(w, r, fmt.Errorf("save flow: %w", err))
 		return
 	}
-	http.Redirect(w, r, "/login?flow="+url.QueryEscape(handle), http.StatusSeeOther)
+	http.Redirect(w, r, page+"?flow="+url.QueryEscape(handle), http.StatusSeeOther)
 }
 
 // form reads a form; it answers by itself when that can't be done.

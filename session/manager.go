@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -120,6 +121,12 @@ func (m *Manager) find(ctx context.Context, tokenHash []byte) (*Current, error) 
 // the browser had ends.
 func (m *Manager) Begin(w http.ResponseWriter, r *http.Request, personID string, ev idp.Evidence,
 	events ...idp.Event) (*idp.Session, error) {
+	return m.BeginAll(w, r, personID, []idp.Evidence{ev}, events...)
+}
+
+// BeginAll is Begin with several pieces of evidence, one of each method.
+func (m *Manager) BeginAll(w http.ResponseWriter, r *http.Request, personID string, evidence []idp.Evidence,
+	events ...idp.Event) (*idp.Session, error) {
 	old, err := m.Current(r)
 	if err != nil {
 		return nil, err
@@ -136,7 +143,7 @@ func (m *Manager) Begin(w http.ResponseWriter, r *http.Request, personID string,
 		agent = agent[:256]
 	}
 	s := &idp.Session{
-		ID: sid[:22], PersonID: personID, Evidence: []idp.Evidence{ev},
+		ID: sid[:22], PersonID: personID, Evidence: evidence,
 		CreatedAt: now, SeenAt: now, EndsAt: now.Add(m.Absolute), UserAgent: agent,
 	}
 	if a := idp.OriginFrom(r.Context()).Address; a.IsValid() {
@@ -159,9 +166,15 @@ func (m *Manager) Begin(w http.ResponseWriter, r *http.Request, personID string,
 // dead at once. idp.ErrConflict: the session was renewed or ended meanwhile.
 func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, c *Current, ev idp.Evidence,
 	events ...idp.Event) error {
-	evidence := []idp.Evidence{ev}
+	return m.StepUpAll(w, r, c, []idp.Evidence{ev}, events...)
+}
+
+// StepUpAll is StepUp with several pieces of evidence, one of each method.
+func (m *Manager) StepUpAll(w http.ResponseWriter, r *http.Request, c *Current, added []idp.Evidence,
+	events ...idp.Event) error {
+	evidence := slices.Clone(added)
 	for _, e := range c.Session.Evidence {
-		if e.Method != ev.Method {
+		if !slices.ContainsFunc(added, func(a idp.Evidence) bool { return a.Method == e.Method }) {
 			evidence = append(evidence, e)
 		}
 	}
@@ -217,5 +230,32 @@ func (m *Manager) EnsureBrowser(w http.ResponseWriter, r *http.Request) []byte {
 	}
 	value, hash := NewHandle()
 	http.SetCookie(w, m.cookie(m.flowCookieName(), value))
+	return hash
+}
+
+func (m *Manager) knownCookieName() string { return m.name("idp-known") }
+
+// knownLife is how long a browser keeps its mark of having been used.
+const knownLife = 400 * 24 * time.Hour // the longest that browsers keep a cookie
+
+// Known returns the SHA-256 of the cookie by which a browser is known to have
+// been used, nil without one. Whose browser it is, the store knows.
+func (m *Manager) Known(r *http.Request) []byte {
+	c, err := r.Cookie(m.knownCookieName())
+	if err != nil || len(c.Value) != base64.RawURLEncoding.EncodedLen(32) {
+		return nil
+	}
+	return HandleHash(c.Value)
+}
+
+// EnsureKnown is Known, and sets the cookie if there is none.
+func (m *Manager) EnsureKnown(w http.ResponseWriter, r *http.Request) []byte {
+	if hash := m.Known(r); hash != nil {
+		return hash
+	}
+	value, hash := NewHandle()
+	c := m.cookie(m.knownCookieName(), value)
+	c.MaxAge = int(knownLife.Seconds())
+	http.SetCookie(w, c)
 	return hash
 }

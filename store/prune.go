@@ -14,6 +14,10 @@ const (
 	pruneSessions   query = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at < $1 LIMIT $2)`
 	pruneTries      query = `DELETE FROM tries WHERE key IN (SELECT key FROM tries WHERE f1 < $1 AND locked_until < $1 LIMIT $2) AND f1 < $1 AND locked_until < $1`
 	pruneEvents     query = `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)`
+	pruneEnrolments query = `DELETE FROM enrolments WHERE id IN (SELECT id FROM enrolments WHERE ends_at < $1 LIMIT $2) AND ends_at < $1`
+	pruneAttempts   query = `DELETE FROM qr_attempts WHERE browser IN (SELECT browser FROM qr_attempts WHERE ends_at < $1 LIMIT $2) AND ends_at < $1`
+	pruneAnswered   query = `DELETE FROM used_challenges WHERE challenge IN (SELECT challenge FROM used_challenges WHERE ends_at < $1 LIMIT $2)`
+	pruneGivenUp    query = `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE given_up_at <> 0 AND given_up_at < $1 LIMIT $2)`
 	pruneSources    query = `DELETE FROM source_names WHERE name_key IN (SELECT name_key FROM source_names WHERE failed_at < $1 LIMIT $2) AND failed_at < $1`
 )
 
@@ -21,6 +25,8 @@ const (
 	pruneBatch = 500              // rows for each transaction
 	pruneSlack = 10 * time.Minute // clocks of several nodes differ
 	keepTries  = 7 * 24 * time.Hour
+
+	keepGivenUp = 30 * 24 * time.Hour
 )
 
 // Prune deletes what can't matter any more: requests, challenges, assertions
@@ -37,10 +43,15 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err er
 		{pruneChallenges, now.Add(-pruneSlack)},
 		{prunePending, now.Add(-pruneSlack)},
 		{pruneAssertions, now.Add(-pruneSlack)},
+		{pruneEnrolments, now.Add(-pruneSlack)},
+		{pruneAttempts, now.Add(-pruneSlack)},
+		{pruneAnswered, now.Add(-pruneSlack)},
+		{pruneGivenUp, now.Add(-keepGivenUp)},
 		{pruneGrants, now},
 		{pruneSessions, now.Add(-pruneSlack)},
 		{pruneTries, now.Add(-keepTries)},
 		{pruneSources, now.Add(-keepTries)},
+		{pruneKnown, now.Add(-keepKnown)},
 	} {
 		n, err := s.pruneAll(ctx, old.query, micros(old.before))
 		deleted += n

@@ -7,10 +7,12 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/oidc"
+	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/portal"
 	"taipeion.internal/idp/session"
 )
@@ -26,6 +28,16 @@ var (
 	_ directory.Tries       = (*Store)(nil)
 	_ cardreader.Challenges = (*Store)(nil)
 	_ keys.Store            = (*SigningKeys)(nil)
+
+	_ devicebind.EnrolmentStore = (*Store)(nil)
+	_ devicebind.DeviceStore    = (*Store)(nil)
+	_ devicebind.AttemptStore   = (*Store)(nil)
+	_ devicebind.ChangeStore    = (*Store)(nil)
+	_ devicebind.FactorStore    = (*Store)(nil)
+	_ devicebind.OTPStore       = (*Store)(nil)
+	_ devicebind.Guesses        = (*Store)(nil)
+	_ devicebind.PasskeyStore   = (*Store)(nil)
+	_ outbox.Store              = (*Store)(nil)
 )
 
 // Options says which database to open: exactly one of SQLite and PostgreSQL.

@@ -53,7 +53,7 @@ func families() []string {
 		add(prefix, cardChecks...)
 	}
 	add("card.msg.", cardMessages...)
-	return keys
+	return append(append(keys, phoneKeys()...), factorKeys()...)
 }
 
 // usedKeys lists every key that a page can ask for.

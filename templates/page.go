@@ -44,6 +44,8 @@ func (p *page) opensAgent() bool {
 		return p.B.OpensAgent || v.Tab == TabCard
 	case Bind:
 		return true
+	case PhoneBind:
+		return v.Step <= 2
 	}
 	return p.B.OpensAgent
 }
@@ -99,7 +101,7 @@ func (p *page) OtherURL() string { return switchURL(p.req, p.V, p.OtherLang()) }
 // on which a login is under way.
 func (p *page) LinksHome() bool {
 	switch p.V.(type) {
-	case Home, Error, LoggedOut, Bind:
+	case Home, Error, LoggedOut, Bind, PhoneBind, Security:
 		return true
 	}
 	return false
@@ -108,7 +110,7 @@ func (p *page) LinksHome() bool {
 // CanLogOut tells whether the page has a logout button at the top.
 func (p *page) CanLogOut() bool {
 	switch p.V.(type) {
-	case Home, Bind:
+	case Home, Bind, PhoneBind, Security:
 		return true
 	}
 	return false
@@ -149,7 +151,7 @@ func (p *page) Reason() idp.Reason {
 	case Error:
 		return v.Reason
 	}
-	return ""
+	return factorReason(p)
 }
 
 // ReasonTone tells what one can wait out from what one has to act upon.

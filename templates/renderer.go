@@ -133,7 +133,7 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", ContentSecurityPolicy(p.formAction()...))
+	h.Set("Content-Security-Policy", ContentSecurityPolicy(p.formAction()...)+p.furtherPolicy())
 	if p.opensAgent() {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin-allow-popups")
 	}

@@ -197,7 +197,7 @@ func TestStates(t *testing.T) {
 		"還有 12 分鐘":         Login{Reason: idp.ReasonLocked, LockedUntil: clock.Add(12 * time.Minute)},
 		"請在 5 分鐘後再試一次":     Login{Reason: idp.ReasonThrottled, RetryAfter: 5 * time.Minute},
 		"尚未綁定? 點此綁定":       Login{},
-		"手機就是KEY，掃一下就登入":   Login{Tab: TabQR},
+		"手機就是KEY，掃一下就登入":   Login{Tab: TabQR, QR: &QR{State: QRWaiting}},
 		"用戶身分與卡片不符":        Bind{Step: 3, Reason: idp.ReasonCardMismatch},
 		"您尚未綁定自然人憑證":       Bind{Step: 1},
 		"確認要綁定此張憑證？":       Bind{Step: 4, Card: &CardDetails{}},

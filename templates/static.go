@@ -43,6 +43,9 @@ func loadAssets() (*assets, error) {
 		return nil, fmt.Errorf("static files: %w", err)
 	}
 	for _, entry := range entries {
+		if entry.IsDir() {
+			continue
+		}
 		data, err := staticFiles.ReadFile("static/" + entry.Name())
 		if err != nil {
 			return nil, fmt.Errorf("static files: %w", err)
@@ -61,7 +64,7 @@ func loadAssets() (*assets, error) {
 		a.files[address] = file{contentType: kind, plain: data, zipped: zipped}
 		a.paths[entry.Name()] = address
 	}
-	return a, nil
+	return a, a.addPhone()
 }
 
 func squeeze(data []byte) ([]byte, error) {

@@ -55,6 +55,9 @@ type Login struct {
 	AgentOrigin  string        // where the card component listens; empty: cards are not set up
 	ChallengeURL string        // default /login/card/challenge?flow=
 	BindURL      string        // default /card/bind
+	QR           *QR           // of the QR tab; nil: phones are not set up
+	Passkey      *PasskeyOffer // nil: passkeys are not set up
+	CodeURL      string        // a step-up that a one-time code would do
 }
 
 // Page names the template.
@@ -154,6 +157,7 @@ type Home struct {
 	CardEnds                  time.Time
 	Sessions                  []SessionRow
 	Notice                    string // a key of words said on top once: NoticeSessionEnded, ...
+	NoPhone                   bool   // phones can be bound, and none is
 	BindURL                   string // default /card/bind
 }
 

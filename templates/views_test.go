@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -82,6 +83,7 @@ func everyView(s, u string) map[string]View {
 			Systems: []Tile{{Name: s, URI: u, Category: s}}, Sessions: []SessionRow{{ID: s, Agent: s, Address: s, SeenAt: clock}},
 			Notice: NoticeSessionEnded}
 	}
+	maps.Copy(views, factorViews(base, s, u))
 	return views
 }
 

@@ -17,6 +17,7 @@ import (
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/oidc"
+	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/portal"
 	"taipeion.internal/idp/server"
@@ -36,6 +37,7 @@ type house struct {
 	gate     *directory.Gate
 	crls     *cardreader.CRLFiles
 	sweeper  *cardreader.Sweeper
+	factors  *factors
 	server   *server.Server
 	mounts   *server.Mounts
 	listener net.Listener
@@ -47,6 +49,7 @@ type assembleOptions struct {
 	Log    io.Writer
 	Seeds  []keys.Seed // keys made beforehand
 	Refuse []string    // KIDs and card issuers that must not be used
+	Mail   outbox.Doer // where mails go if no server is named; nil: nowhere
 	Now    func() time.Time
 }
 
@@ -75,9 +78,15 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 		return err
 	}
 	h.mounts = server.NewMounts(metrics)
+	h.gate = newGate(h.config, h.store, h.sealer, h.logger, o.Now)
+	if h.factors, err = h.newFactors(ctx, o, pages); err != nil {
+		return err
+	}
 	h.mountAll(o, pages, verifier)
+	h.mountPhone(o, pages)
 	h.countStore(metrics)
 	h.watchLists(metrics)
+	h.countWaiting(metrics)
 	return h.openServer(o, metrics, pages)
 }
 
@@ -179,7 +188,6 @@ func names(c *config.Config) policy.Names {
 // mountAll is the list of everything that answers requests.
 func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier *cardreader.Verifier) {
 	c, now := h.config, o.Now
-	h.gate = newGate(c, h.store, h.sealer, h.logger, now)
 	record := &repeats{next: h.store.Record}
 	h.gate.Record = record.Record
 	starts := boundedStarts{h.store, record, &server.Budget{Each: c.Lockout.Starts, Gateway: c.Lockout.GatewayStarts, Now: now}}
@@ -209,10 +217,12 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 		mounting{(&login.Handler{
 			Store: starts, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
+			Factors: h.forLogin(h.factors),
 		}).Mount},
 		mounting{(&portal.Handler{
 			Store: starts, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
+			Factors: h.forPortal(h.factors),
 		}).Mount},
 	} {
 		part.Mount(h.mounts)

@@ -67,7 +67,8 @@ func (c *cli) demo(cmd *cobra.Command, dir, listen string) error {
 	defer log.Close()
 	cards := make(chan error, 1)
 	go func() { cards <- makeCards(ctx, plan) }()
-	h, err := assemble(ctx, assembleOptions{Config: cfg, Log: log, Seeds: seeds, Now: time.Now})
+	h, err := assemble(ctx, assembleOptions{Config: cfg, Log: log, Seeds: seeds, Now: time.Now,
+		Mail: &mailFile{path: filepath.Join(plan.Dir, "mails.txt")}})
 	if err != nil {
 		return err
 	}

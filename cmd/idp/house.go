@@ -168,6 +168,7 @@ func (h *house) run(ctx context.Context) error {
 	go h.ring.Run(background)
 	go h.watchCards(background)
 	go h.prune(background)
+	h.runFactors(ctx, background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
 	err := h.server.Run(ctx)
 	if err == nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"taipeion.internal/idp"
@@ -45,7 +46,7 @@ func system(lang string) string {
 }
 
 func stories() []story {
-	return append(append(loginStories(), otherStories()...), append(homeStories(), bindStories()...)...)
+	return slices.Concat(loginStories(), otherStories(), homeStories(), bindStories(), factorStories())
 }
 
 func login(change func(v *templates.Login)) func(lang string) templates.View {

@@ -70,6 +70,10 @@ func run(lite, postgres, secret string) error {
 	mux.HandleFunc("POST /oauth2/token", f.token)
 	mux.HandleFunc("POST /oauth2/introspect", f.introspect)
 	mux.HandleFunc("GET /oauth2/userinfo", f.userinfo)
+	if err := f.prepareChecks(); err != nil {
+		return err
+	}
+	mux.HandleFunc("POST /checks", f.checks)
 	go func() { _ = http.Serve(listener, mux) }()
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
@@ -80,6 +84,7 @@ type floor struct {
 	secret []byte
 	key    *ecdsa.PrivateKey
 	disk   disk
+	proof  proof
 }
 
 // disk makes one row durable, or changes it durably.

@@ -1,0 +1,262 @@
+package devicebind
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+// Decide takes the verdict, by one conditional statement: approved only if the
+// number is the PC's, else burnt (ReasonNumberWrong). Denying needs no presence.
+// idp.Denied: ReasonPhoneUnusable, ReasonPhoneProof, ReasonPhoneClock,
+// ReasonPINWrong, ReasonPINBlocked, ReasonAttemptOver, ReasonNumberWrong,
+// idp.ReasonLocked.
+func (a *Attempts) Decide(ctx context.Context, d DecideRequest) error {
+	id, err := unb64(d.Attempt, idSize)
+	if err != nil || !oneLine(d.DeviceID, d.ClientID, d.Number) || len(d.Number) > 8 {
+		return denied(ReasonAttemptOver)
+	}
+	t, err := a.Store.Attempt(ctx, id)
+	if errors.Is(err, idp.ErrNotFound) {
+		return denied(ReasonAttemptOver)
+	}
+	if err != nil {
+		return fmt.Errorf("read attempt: %w", err)
+	}
+	message := ApprovalBytes(a.Origin, b64(t.Nonce), d)
+	dev, person, secrets, err := a.prover().device(ctx, d.DeviceID, message, d.Signature)
+	if err != nil {
+		return err
+	}
+	now := a.Now()
+	switch {
+	case t.DeviceID != dev.ID || d.ClientID != t.ClientID:
+		return denied(ReasonPhoneProof)
+	case !onTime(d.Time, now):
+		return denied(ReasonPhoneClock)
+	case t.StateAt(now) != AttemptScanned:
+		return denied(ReasonAttemptOver)
+	}
+	switch d.Verdict {
+	case VerdictApprove:
+		if err := a.usable(ctx, dev, now); err != nil {
+			return err
+		}
+		signCount, err := a.present(ctx, dev, secrets, message, d)
+		if err != nil {
+			return a.absent(ctx, t, dev, person, err)
+		}
+		return a.approve(ctx, t, d.Number, signCount)
+	case VerdictDeny, VerdictReport:
+		return a.refuse(ctx, t, d.Verdict)
+	}
+	return denied(ReasonPhoneProof)
+}
+
+// present checks that the person is at the phone.
+func (a *Attempts) present(ctx context.Context, dev *Device, secrets *Secrets, message []byte, d DecideRequest) (signCount uint32, err error) {
+	if dev.Presence == PresenceWebAuthn {
+		c, err := decodeCredential(secrets.Credential, dev.SignCount)
+		if err != nil {
+			return 0, err
+		}
+		handle, err := unb64(dev.ID, idSize)
+		if err != nil {
+			return 0, err
+		}
+		challenge := sha256.Sum256(message)
+		signCount, err := assertPresence(a.Origin, handle, challenge[:], d.WebAuthn, c)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", denied(ReasonPhoneProof), err)
+		}
+		return signCount, nil
+	}
+	if !plausiblePIN(d.PIN) {
+		return 0, denied(ReasonPhoneProof)
+	}
+	failures, err := a.Devices.ReservePIN(ctx, dev.ID, MaxPINFailures)
+	if errors.Is(err, idp.ErrUsed) {
+		return 0, denied(ReasonPINBlocked)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count PIN: %w", err)
+	}
+	right, err := a.Hasher.Verify(ctx, secrets.PINHash, d.PIN)
+	switch {
+	case err != nil:
+		// The request may be gone already; the count must not stay.
+		back := a.Devices.ReturnPIN(context.WithoutCancel(ctx), dev.ID)
+		return 0, fmt.Errorf("check PIN: %w", errors.Join(err, back))
+	case right:
+		return 0, nil
+	case failures >= MaxPINFailures:
+		return 0, denied(ReasonPINBlocked)
+	}
+	return 0, denied(ReasonPINWrong)
+}
+
+// plausiblePIN keeps what is no PIN from being counted or hashed.
+func plausiblePIN(pin string) bool { return len(pin) >= minPIN && len(pin) <= maxPIN }
+
+// absent puts on record that presence was not proved.
+func (a *Attempts) absent(ctx context.Context, t *Attempt, dev *Device, person *idp.Person, why error) error {
+	var no idp.Denied
+	if !errors.As(why, &no) {
+		return why
+	}
+	ev := a.event(ctx, "phone.approve", string(no.Reason), t)
+	if err := a.Store.Record(ctx, ev); err != nil {
+		return fmt.Errorf("record approval: %w", err)
+	}
+	if no.Reason == ReasonPINBlocked && a.Logger != nil {
+		a.Logger.WarnContext(ctx, "wrong PINs suspend a device", "device", dev.ID, "person", person.Subject)
+	}
+	return why
+}
+
+func (a *Attempts) approve(ctx context.Context, t *Attempt, number string, signCount uint32) error {
+	to, result := AttemptApproved, "ok"
+	if subtle.ConstantTimeCompare([]byte(asciiDigits(number)), []byte(a.Keeper.attemptNumber(t))) != 1 {
+		to, result = AttemptBurnt, string(ReasonNumberWrong)
+	}
+	if err := a.settle(ctx, t, to, signCount, a.event(ctx, "phone.approve", result, t)); err != nil {
+		return err
+	}
+	if to == AttemptBurnt {
+		return denied(ReasonNumberWrong)
+	}
+	return nil
+}
+
+func (a *Attempts) refuse(ctx context.Context, t *Attempt, v Verdict) error {
+	ev := a.event(ctx, "phone.deny", "ok", t)
+	if v == VerdictReport {
+		ev.Kind, ev.Result = "phone.report", "alarm"
+		if a.Logger != nil {
+			a.Logger.WarnContext(ctx, "a person reports a QR login that was not theirs", "attempt", b64(t.ID), "client", t.ClientID)
+		}
+	}
+	return a.settle(ctx, t, AttemptDenied, 0, ev)
+}
+
+func (a *Attempts) settle(ctx context.Context, t *Attempt, to AttemptState, signCount uint32, ev idp.Event) error {
+	err := a.Store.DecideAttempt(ctx, t.ID, t.DeviceID, to, signCount, a.Now(), ev)
+	if errors.Is(err, idp.ErrUsed) {
+		return denied(ReasonAttemptOver)
+	}
+	if err != nil {
+		return fmt.Errorf("decide attempt: %w", err)
+	}
+	a.Notifier.Wake(t.Browser)
+	return nil
+}
+
+// Look tells the flow's own browser how its login stands; one without an
+// attempt is AttemptNew. The page waits with Notifier.Wait(browser) between two
+// looks.
+func (a *Attempts) Look(ctx context.Context, flow, browser []byte) (*View, error) {
+	v := &View{State: AttemptNew}
+	t, err := a.ofBrowser(ctx, browser)
+	if err != nil || t == nil {
+		return v, err
+	}
+	if t.State != AttemptScanned && t.State != AttemptApproved {
+		v.Closed = t.ChangedAt
+	}
+	if subtle.ConstantTimeCompare(t.Flow, flow) != 1 {
+		return v, nil
+	}
+	v.State, v.EndsAt = t.StateAt(a.Now()), t.EndsAt
+	if v.State == AttemptScanned {
+		v.Number = a.Keeper.attemptNumber(t)
+	}
+	return v, nil
+}
+
+// ofBrowser is the browser's attempt; nil if there is none.
+func (a *Attempts) ofBrowser(ctx context.Context, browser []byte) (*Attempt, error) {
+	if len(browser) == 0 {
+		return nil, nil
+	}
+	t, err := a.Store.BrowserAttempt(ctx, browser)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read attempt: %w", err)
+	}
+	return t, nil
+}
+
+// mine is the browser's attempt if it is that flow's; nil if there is none.
+func (a *Attempts) mine(ctx context.Context, flow, browser []byte) (*Attempt, error) {
+	t, err := a.ofBrowser(ctx, browser)
+	if err != nil || t == nil || subtle.ConstantTimeCompare(t.Flow, flow) != 1 {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Use takes the approval of that flow and browser, by one conditional statement
+// that asks again whether person, card and device are in order.
+// idp.Denied{ReasonAttemptOver}, {ReasonPhoneUnusable} or {idp.ReasonLocked}.
+func (a *Attempts) Use(ctx context.Context, flow, browser []byte) (*Used, error) {
+	t, err := a.mine(ctx, flow, browser)
+	if err != nil {
+		return nil, err
+	}
+	now := a.Now()
+	if t == nil || t.StateAt(now) != AttemptApproved {
+		return nil, denied(ReasonAttemptOver)
+	}
+	dev, _, err := a.Devices.Device(ctx, t.DeviceID)
+	if err != nil {
+		return nil, fmt.Errorf("read device: %w", err)
+	}
+	if err := a.usable(ctx, dev, now); err != nil {
+		return nil, a.unusable(ctx, t, err)
+	}
+	approved := t.ChangedAt
+	t, err = a.Store.UseAttempt(ctx, flow, browser, now)
+	if errors.Is(err, idp.ErrUsed) {
+		return nil, a.useRefused(ctx, flow, browser, now)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("use attempt: %w", err)
+	}
+	a.Notifier.Wake(browser)
+	return &Used{
+		PersonID: t.PersonID, DeviceID: t.DeviceID, CardID: dev.CardID, ClientID: t.ClientID, At: approved, PC: t.PC,
+		Event: a.event(ctx, "login.phone", "ok", t),
+	}, nil
+}
+
+// unusable puts an approval that may not be used on record.
+func (a *Attempts) unusable(ctx context.Context, t *Attempt, why error) error {
+	var no idp.Denied
+	if !errors.As(why, &no) {
+		return why
+	}
+	if err := a.Store.Record(ctx, a.event(ctx, "login.phone", string(no.Reason), t)); err != nil {
+		return fmt.Errorf("record login: %w", err)
+	}
+	return why
+}
+
+// useRefused tells an approval that is still there, whose device is in order no
+// more, from one that is gone.
+func (a *Attempts) useRefused(ctx context.Context, flow, browser []byte, now time.Time) error {
+	t, err := a.mine(ctx, flow, browser)
+	if err != nil {
+		return err
+	}
+	if t != nil && t.StateAt(now) == AttemptApproved {
+		return a.unusable(ctx, t, denied(ReasonPhoneUnusable))
+	}
+	return denied(ReasonAttemptOver)
+}

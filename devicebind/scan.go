@@ -1,0 +1,168 @@
+package devicebind
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+// Scan locks the attempt of the code's browser to the phone, by one conditional
+// statement. The same phone may scan again, which makes a new attempt of it.
+// idp.Denied: ReasonPhoneUnusable, ReasonPhoneProof, ReasonPhoneClock,
+// ReasonCodeOver, ReasonAttemptTaken, ReasonScanLimit, idp.ReasonLocked.
+func (a *Attempts) Scan(ctx context.Context, s ScanRequest) (*Scanned, error) {
+	if _, err := unb64(s.Nonce, nonceSize); err != nil || !oneLine(s.DeviceID, s.Code) {
+		return nil, denied(ReasonPhoneProof)
+	}
+	dev, person, secrets, err := a.prover().device(ctx, s.DeviceID, ScanBytes(a.Origin, s), s.Signature)
+	if err != nil {
+		return nil, err
+	}
+	now := a.Now()
+	if !onTime(s.Time, now) {
+		return nil, denied(ReasonPhoneClock)
+	}
+	if err := a.usable(ctx, dev, now); err != nil {
+		return nil, err
+	}
+	opened, err := a.Codes.Open(s.Code)
+	if err != nil {
+		return nil, err
+	}
+	flow, client, err := a.asked(ctx, opened.Flow, now)
+	if err != nil {
+		return nil, err
+	}
+	t := &Attempt{
+		ID: make([]byte, idSize), Browser: flow.Browser, Flow: flow.Handle, ClientID: flow.Ask.ClientID,
+		DeviceID: dev.ID, PersonID: dev.PersonID, Nonce: make([]byte, 32), State: AttemptScanned, PC: opened.PC,
+		ScannedAt: now, ChangedAt: now, EndsAt: opened.IssuedAt.Add(AttemptLife),
+	}
+	rand.Read(t.ID)
+	rand.Read(t.Nonce)
+	ev := a.event(ctx, "phone.scan", "ok", t)
+	if err := a.Store.ScanAttempt(ctx, t, s.Time, a.limits(), ev); err != nil {
+		return nil, a.scanRefused(ctx, t, err)
+	}
+	a.Notifier.Wake(t.Browser)
+	return scanned(t, dev, person, secrets, flow, client)
+}
+
+func (a *Attempts) prover() prover { return prover{a.Devices, a.Keeper, a.Now} }
+
+func (a *Attempts) limits() ScanLimits {
+	l := a.Limits
+	if l == (ScanLimits{}) {
+		l = ScanLimits{Open: 3, Scans: MaxScans, Window: 10 * time.Minute}
+	}
+	return l
+}
+
+// usable tells whether the device may be used now.
+func (a *Attempts) usable(ctx context.Context, dev *Device, now time.Time) error {
+	if dev.Standing(now) != StandingActive {
+		return denied(ReasonPhoneUnusable)
+	}
+	if err := cardGood(ctx, a.CardGood, dev.CardID); err != nil {
+		return err
+	}
+	return a.unlocked(ctx, dev.PersonID)
+}
+
+// cardGood asks whether the issuer has not revoked the card that vouched for a
+// device: lists change without anything in the store.
+func cardGood(ctx context.Context, ask func(ctx context.Context, cardID string) (bool, error), cardID string) error {
+	if ask == nil || cardID == "" {
+		return nil
+	}
+	good, err := ask(ctx, cardID)
+	if err != nil {
+		return fmt.Errorf("check card: %w", err)
+	}
+	if !good {
+		return denied(ReasonPhoneUnusable)
+	}
+	return nil
+}
+
+func (a *Attempts) unlocked(ctx context.Context, personID string) error {
+	if a.Locked == nil {
+		return nil
+	}
+	locked, err := a.Locked(ctx, personID)
+	if err != nil {
+		return fmt.Errorf("read lock: %w", err)
+	}
+	if locked {
+		return denied(idp.ReasonLocked)
+	}
+	return nil
+}
+
+// asked is the login that the code's page waits for.
+func (a *Attempts) asked(ctx context.Context, handle []byte, now time.Time) (*idp.Flow, *idp.Client, error) {
+	flow, err := a.Flow(ctx, handle)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, nil, denied(ReasonCodeOver)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read flow: %w", err)
+	}
+	if !now.Before(flow.EndsAt) || len(flow.Browser) == 0 {
+		return nil, nil, denied(ReasonCodeOver)
+	}
+	client := &idp.Client{}
+	if flow.Ask.ClientID == "" {
+		return flow, client, nil
+	}
+	client, err = a.Client(ctx, flow.Ask.ClientID)
+	if errors.Is(err, idp.ErrNotFound) || err == nil && client.Disabled {
+		return nil, nil, denied(ReasonCodeOver)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read client: %w", err)
+	}
+	return flow, client, nil
+}
+
+func (a *Attempts) scanRefused(ctx context.Context, t *Attempt, err error) error {
+	reason := ReasonScanLimit
+	switch {
+	case errors.Is(err, idp.ErrUsed):
+		reason = ReasonAttemptTaken
+	case !errors.Is(err, idp.ErrConflict):
+		return fmt.Errorf("scan: %w", err)
+	}
+	if err := a.Store.Record(ctx, a.event(ctx, "phone.scan", string(reason), t)); err != nil {
+		return fmt.Errorf("record scan: %w", err)
+	}
+	return denied(reason)
+}
+
+func scanned(t *Attempt, dev *Device, person *idp.Person, secrets *Secrets, flow *idp.Flow, client *idp.Client) (*Scanned, error) {
+	s := &Scanned{
+		Attempt: b64(t.ID), ClientID: t.ClientID, ClientName: client.Name, ClientEN: client.NameEN,
+		Agency: person.Agency.Name, Browser: t.PC.Browser, System: t.PC.System, Network: t.PC.Network,
+		Started: flow.CreatedAt.UnixMilli(), Nonce: b64(t.Nonce), Ends: t.EndsAt.UnixMilli(), Presence: dev.Presence,
+	}
+	if dev.Presence == PresenceWebAuthn {
+		c, err := decodeCredential(secrets.Credential, dev.SignCount)
+		if err != nil {
+			return nil, err
+		}
+		s.Credential = b64(c.ID)
+	}
+	return s, nil
+}
+
+// event is what happened in an attempt.
+func (a *Attempts) event(ctx context.Context, kind, result string, t *Attempt) idp.Event {
+	e := event(ctx, a.Now(), kind, result, Who{})
+	e.PersonID, e.ClientID = t.PersonID, t.ClientID
+	e.Detail = "device " + t.DeviceID + " attempt " + b64(t.ID)
+	return e
+}

@@ -1,0 +1,74 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// get requests a page with these cookies, and returns where it leads to.
+func (w *worker) get(path, cookies string) (to string, err error) {
+	req, err := http.NewRequest(http.MethodGet, w.base+path, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Cookie", cookies)
+	resp, body, err := w.do(req)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return "", fmt.Errorf("%s: %d %.200s", path, resp.StatusCode, body)
+	}
+	return resp.Header.Get("Location"), nil
+}
+
+// look asks how the page's login stands.
+func (w *worker) look(p *waiter) (t told, err error) {
+	req, err := http.NewRequest(http.MethodGet, w.base+"/login/qr/state?flow="+p.flow, nil)
+	if err != nil {
+		return t, err
+	}
+	req.Header.Set("Cookie", p.cookie)
+	resp, body, err := w.do(req)
+	if err != nil {
+		return t, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return t, fmt.Errorf("state: %d %s", resp.StatusCode, body)
+	}
+	return t, json.Unmarshal(body, &t)
+}
+
+func at(sorted []time.Duration, percent int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)*percent/100, len(sorted)-1)]
+}
+
+func (r *phoneReport) markdown() string {
+	var out strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
+	p("\n## Logging in by phone\n")
+	p("%d login pages wait over plain HTTP on one node, each with its events open; their codes rotate, %.1f times a minute.", r.pages, r.rotated)
+	p("The time of a login is from the phone's sending its approval (signature and authenticator) to the browser's 303.\n")
+	p("| what | measured | asked for |\n| --- | ---: | ---: |")
+	p("| resident memory of the node with them | %.0f MB (%.1f KB a page) | under 500 MB |", r.memory, r.each)
+	p("| processor time while they wait | %.1f %% of a core | at most 25 %% |", 100*r.cpu)
+	p("| pages that lost their events | %d | 0 |", r.lost)
+	p("| approval to the browser on its way, p50, one node with them | %.1f ms | |", ms(at(r.one, 50)))
+	p("| p99 | %.1f ms | under 200 ms |", ms(at(r.one, 99)))
+	p("| the same, p50, the pages on another node, PostgreSQL | %.1f ms | |", ms(at(r.two, 50)))
+	p("| p99 | %.1f ms | under 200 ms |", ms(at(r.two, 99)))
+	p("\nWhole logins, from the authorization request to the code, beside their bare cost: three ECDSA verifications and seven")
+	p("durable writes in five requests.\n")
+	p("| store | workers | logins /s | bare /s | ratio | asked for | p99 ms | CPU ms | errors |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+	for _, x := range r.rates {
+		p("| %s | %d | %.0f | %.0f | %.2f | 0.50 | %.1f | %.2f | %d |", engineNames[x.on.engine], x.workers, x.rate(), x.of(), x.ratio(),
+			median(x.product, func(y result) float64 { return ms(y.p99) }), median(x.product, func(y result) float64 { return ms(y.cpu) }), x.errors())
+	}
+	return out.String()
+}

@@ -1,0 +1,157 @@
+// The accounts on this phone and the record of what it approved.
+import { Problem, call, now } from './api.js';
+import { nonce, statement } from './keys.js';
+import { clone, fill, leaves, moment, on, problem, screen, show, text } from './screens.js';
+import * as vault from './vault.js';
+
+const CHECK_EVERY = 10 * 60 * 1000;
+
+// usable are the accounts that may be tried: the server has the last word.
+export async function usable() { return (await vault.accounts()).filter((account) => account.state !== 'pending'); }
+
+// self asks something about this phone's own account, signed by its key.
+async function self(account, action) {
+  const asked = { device_id: account.device, action, time: now(), nonce: nonce() };
+  const lines = [location.origin, asked.action, asked.device_id, asked.time, asked.nonce];
+  const { signature } = await statement(account.key, 'taipeion-phone-self-v1', lines);
+  return call('POST', 'self', { body: { ...asked, signature } });
+}
+
+function row(account, act) {
+  const item = clone('account', { person: account.person, agency: account.agency, name: account.name });
+  item.firstElementChild.dataset.device = account.device;
+  item.firstElementChild.dataset.do = act;
+  const badge = item.querySelector('[data-fill="state"]');
+  badge.hidden = !account.standing || account.standing === 'active';
+  if (!badge.hidden) { badge.textContent = text('standing.' + account.standing); }
+  return item;
+}
+
+// list shows the accounts on a screen.
+export function list(root, accounts, act) {
+  root.querySelector('[data-accounts]').replaceChildren(...accounts.map((account) => row(account, act)));
+}
+
+// refresh draws the start anew, whether it is shown or not.
+export async function refresh() {
+  const accounts = await usable();
+  const root = screen('home');
+  list(root, accounts, 'account');
+  root.querySelector('[data-none]').hidden = accounts.length > 0;
+  root.querySelector('[data-some]').hidden = accounts.length === 0;
+}
+
+export async function home() {
+  await refresh();
+  show('home');
+}
+
+// check asks the server how the accounts stand, and notes it.
+export async function check() {
+  for (const account of await usable()) {
+    if (account.checked > Date.now() - CHECK_EVERY && account.standing === 'active') { continue; }
+    try {
+      const answer = await self(account, 'status');
+      account.standing = answer.standing;
+      account.name = answer.name || account.name;
+      account.checked = Date.now();
+    } catch (cause) {
+      if (!(cause instanceof Problem) || cause.reason !== 'phone_unusable') { continue; }
+      account.standing = 'revoked';
+    }
+    await vault.saveAccount(account);
+  }
+}
+
+// doubt asks about an account at once: the server would not have it.
+export async function doubt(account) {
+  await vault.saveAccount({ ...account, checked: 0 });
+  await check();
+  await refresh();
+}
+
+let looked; // the account that is shown
+
+async function showAccount(button) {
+  looked = await vault.account(button.dataset.device);
+  const root = show('account', {
+    person: looked.person, agency: looked.agency, name: looked.name, bound: moment(looked.bound), ends: moment(looked.ends),
+    presence: text('presence.' + looked.presence),
+  });
+  const remove = root.querySelector('[data-do="remove"]');
+  remove.dataset.pressed = '';
+  remove.querySelector('[data-label]').textContent = text('remove');
+}
+
+// remove takes the account off this phone, and tells the server so if it can be
+// reached: without the key the phone is of no use anyway.
+async function remove(button) {
+  if (!button.dataset.pressed) {
+    button.dataset.pressed = 'yes';
+    button.querySelector('[data-label]').textContent = button.dataset.sure;
+    return;
+  }
+  try {
+    await self(looked, 'unbind');
+  } catch (cause) {
+    if (cause instanceof Problem && ['offline', 'unavailable', 'throttled', 'internal'].includes(cause.reason)) {
+      problem(cause.reason);
+      return;
+    }
+  }
+  await vault.forgetAccount(looked.device);
+  show('removed');
+}
+
+// decided asks the server what this person's phones decided; nothing without a
+// network.
+async function decided(account) {
+  try {
+    const english = document.documentElement.lang === 'en';
+    const { decided: all = [] } = await self(account, 'status');
+    return all.map((entry) => ({
+      at: entry.at, system: (english && entry.client_name_en) || entry.client_name || text('portal'), person: account.person,
+      result: entry.ok ? entry.decision : 'failed', place: text(entry.here ? 'here' : 'elsewhere'), browser: '',
+    }));
+  } catch {
+    return null;
+  }
+}
+
+const TOGETHER = 15000; // ms: as far apart may the two notes of one decision be
+
+// history is what this phone noted and what the server knows beyond that.
+async function history() {
+  const own = await vault.approvals();
+  const told = await Promise.all((await usable()).map(decided));
+  const more = told.flatMap((all) => all ?? []).filter((entry) => !own.some(
+    (other) => other.result === entry.result && other.system === entry.system && Math.abs(other.at - entry.at) < TOGETHER));
+  const entries = [...own, ...more].sort((one, other) => other.at - one.at);
+  return { entries, whole: told.length > 0 && told.every(Boolean) };
+}
+
+function logRow(entry) {
+  const seen = [entry.browser, entry.place].filter(Boolean).join(' · ');
+  const item = clone('log', { system: entry.system, time: moment(entry.at), seen, result: text('result.' + entry.result) });
+  item.querySelector('.badge').classList.toggle('bad', entry.result !== 'approve');
+  return item;
+}
+
+async function showHistory() {
+  const root = show('history', { source: '' });
+  const left = leaves();
+  const draw = ({ entries, whole }) => {
+    if (left.aborted) { return; }
+    fill(root, { source: text(whole ? 'source.all' : 'source.phone') });
+    root.querySelector('[data-empty]').hidden = entries.length > 0;
+    const log = root.querySelector('[data-log]');
+    log.hidden = entries.length === 0;
+    log.replaceChildren(...entries.map(logRow));
+  };
+  draw({ entries: await vault.approvals(), whole: false });
+  draw(await history());
+}
+
+on('account', showAccount);
+on('remove', remove);
+on('history', showHistory);
