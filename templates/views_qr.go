@@ -2,8 +2,7 @@ package templates
 
 import (
 	"encoding/base64"
-	"fmt"
-	"strings"
+	"strconv"
 	"time"
 
 	"taipeion.internal/idp"
@@ -18,7 +17,7 @@ func (c QRCode) Size() int { return len(c) }
 
 // Path draws the dark modules as lines of an SVG path, one module wide.
 func (c QRCode) Path() string {
-	var b strings.Builder
+	b := make([]byte, 0, len(c)*len(c)*2)
 	for y, row := range c {
 		pen := -1 // where the last line of this row ended; -1: none yet
 		for x := 0; x < len(row); x++ {
@@ -30,15 +29,18 @@ func (c QRCode) Path() string {
 				end++
 			}
 			if pen < 0 {
-				fmt.Fprintf(&b, "M%d %d.5", x, y)
+				b = strconv.AppendInt(append(b, 'M'), int64(x), 10)
+				b = strconv.AppendInt(append(b, ' '), int64(y), 10)
+				b = append(b, ".5"...)
 			} else {
-				fmt.Fprintf(&b, "m%d 0", x-pen)
+				b = strconv.AppendInt(append(b, 'm'), int64(x-pen), 10)
+				b = append(b, " 0"...)
 			}
-			fmt.Fprintf(&b, "h%d", end-x)
+			b = strconv.AppendInt(append(b, 'h'), int64(end-x), 10)
 			pen, x = end, end
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // Bits are the modules row by row, eight to a byte, in base64: for the script

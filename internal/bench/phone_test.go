@@ -159,8 +159,9 @@ func react(b *testing.B, t *target, at string, phones []*handset, logins int) []
 	return all
 }
 
-// measureRate compares whole logins with the bare cost of what is in them: three
-// signatures of phones verified, and seven durable writes.
+// measureRate compares whole logins with the bare cost of what is in them: the
+// same requests with three signatures of phones verified, and thirteen statements
+// in seven durable transactions.
 func (r *phoneReport) measureRate(b *testing.B, t, bare *target, engine string, phones []*handset) {
 	b.Helper()
 	s := chosen()
@@ -186,14 +187,11 @@ func (w *worker) qrLogin(phone *handset) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.get("/login/qr?flow="+p.flow, p.cookie); err != nil {
-		return err
-	}
-	code, err := w.look(p)
+	code, err := w.codeOf(p)
 	if err != nil {
 		return err
 	}
-	s, err := phone.scan(w.client, w.base, code.Link)
+	s, err := phone.scan(w.client, w.base, code)
 	if err != nil {
 		return err
 	}
@@ -224,14 +222,17 @@ func (w *worker) bareQRLogin(phone *handset) error {
 		return err
 	}
 	phone.auth.Get(make([]byte, 32))
-	for _, step := range []struct{ verify, writes string }{
-		{"0", "1"}, // the authorization request is kept
-		{"1", "1"}, // scanned
-		{"2", "1"}, // approved
-		{"0", "2"}, // used, and the session begins
-		{"0", "2"}, // the request is used up, and the code kept
+	for _, step := range []struct{ verify, transactions string }{
+		{"0", "1"},     // the authorization request is kept
+		{"0", ""},      // the page
+		{"1", "3"},     // scanned: device, attempt, event
+		{"0", ""},      // its number
+		{"2", "3"},     // approved: device, attempt, event
+		{"0", "1 2 1"}, // used; the session and its event; the browser
+		{"0", ""},      // back to the dispatcher
+		{"0", "2"},     // the request is used up, and the code kept
 	} {
-		form := url.Values{"verify": {step.verify}, "writes": {step.writes}}
+		form := url.Values{"verify": {step.verify}, "transactions": {step.transactions}}
 		req, err := http.NewRequest(http.MethodPost, w.base+"/checks", strings.NewReader(form.Encode()))
 		if err != nil {
 			return err

@@ -90,6 +90,8 @@ type floor struct {
 // disk makes one row durable, or changes it durably.
 type disk interface {
 	write(ctx context.Context, query string, args ...any) error
+	// writeAll inserts so many rows in one transaction.
+	writeAll(ctx context.Context, n int) error
 }
 
 func (f *floor) insert(ctx context.Context, hash []byte, body string) error {
