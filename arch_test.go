@@ -57,6 +57,8 @@ var owners = map[string][]string{
 	"golang.org/x/oauth2":                 {"demo"},
 	"github.com/spf13/cobra":              {"cmd/idp"},
 	"golang.org/x/crypto":                 {"directory"}, // argon2
+	"github.com/go-ldap/ldap/v3":          {"directory/ad"},
+	"github.com/go-asn1-ber/asn1-ber":     {"directory/ad", "internal/testenv"}, // and the scripted server of its tests
 	"golang.org/x/text":                   {"*"},
 	// Tests only.
 	"github.com/chromedp/chromedp":    {},

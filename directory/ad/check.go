@@ -1,0 +1,147 @@
+package ad
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+)
+
+// Check looks at a password: it finds the one entry by a service connection,
+// then binds as it, once, over a connection of its own.
+func (d *Directory) Check(ctx context.Context, account idp.Account, password string) error {
+	if strings.TrimSpace(password) == "" || strings.ContainsRune(password, 0) || len(password) > directory.MaxPassword {
+		return directory.ErrWrong // RFC 4513 section 5.1.2
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.o.Login)
+	defer cancel()
+	e, at, err := d.who(ctx, account)
+	if err != nil && !errors.Is(err, directory.ErrWrong) {
+		return fmt.Errorf("%w: %w", directory.ErrNotLooked, err)
+	}
+	if err != nil || account.PersonID == "" {
+		return d.decoy(ctx, at)
+	}
+	if e.Locked {
+		return &directory.LockedError{Until: d.until(ctx, e)}
+	}
+	err = d.bind(ctx, at, e.DN, password)
+	var locked *directory.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return &directory.LockedError{Until: d.lockedNow(ctx, e)}
+	case err != nil:
+		return err
+	case e.Disabled: // a controller that has not heard of it yet
+		return directory.ErrDisabled
+	case d.o.Plain && e.MustChange:
+		return directory.ErrMustChange
+	}
+	return d.remember(ctx, account, e)
+}
+
+// who finds the entry that may log in by the account's name; directory.ErrWrong
+// if there is none.
+func (d *Directory) who(ctx context.Context, account idp.Account) (*Entry, *server, error) {
+	condition := d.byName(account.Name)
+	known := ""
+	if d.o.Identities != nil && account.PersonID != "" {
+		var err error
+		if known, err = d.o.Identities.Identity(ctx, d.o.Name, account.Name); err != nil && !errors.Is(err, idp.ErrNotFound) {
+			return nil, nil, fmt.Errorf("read identity: %w", err)
+		}
+		if known != "" { // it may have been renamed there already
+			byID, err := d.byID(known)
+			if err != nil {
+				return nil, nil, err
+			}
+			condition = "(|" + condition + byID + ")"
+		}
+	}
+	e, at, err := d.one(ctx, d.person(condition+d.o.Filter))
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return nil, nil, directory.ErrWrong
+	case errors.Is(err, ErrAmbiguous):
+		d.o.Logger.ErrorContext(ctx, "several entries may be one account", "directory", d.o.Name, "person", account.PersonID)
+		return nil, nil, directory.ErrWrong
+	case err != nil:
+		return nil, nil, err
+	case known != "" && e.ID != known:
+		d.o.Logger.ErrorContext(ctx, "another entry has an account's name now", "directory", d.o.Name, "person", account.PersonID)
+		return nil, at, directory.ErrWrong
+	case known == "" && !sameName(e.Name, account.Name):
+		return nil, at, directory.ErrWrong
+	case e.Service:
+		d.o.Logger.WarnContext(ctx, "a machine's or service's account does not log in", "directory", d.o.Name, "person", account.PersonID)
+		return nil, at, directory.ErrWrong
+	}
+	return e, at, nil
+}
+
+// remember keeps whose entry it was, so that a name that is given to another
+// entry opens nothing.
+func (d *Directory) remember(ctx context.Context, account idp.Account, e *Entry) error {
+	if d.o.Identities == nil {
+		return nil
+	}
+	err := d.o.Identities.KeepIdentity(ctx, d.o.Name, account.Name, e.ID, d.o.Now())
+	if errors.Is(err, idp.ErrConflict) {
+		d.o.Logger.ErrorContext(ctx, "an entry is another account's already", "directory", d.o.Name, "person", account.PersonID)
+		return directory.ErrDisabled
+	}
+	if err != nil {
+		return fmt.Errorf("keep identity: %w", err)
+	}
+	return nil
+}
+
+// bind sends the password to one server. A server that can't be reached has
+// seen nothing, so the next one is tried; from the first byte of the bind on,
+// there is no other try.
+func (d *Directory) bind(ctx context.Context, first *server, dn, password string) error {
+	select {
+	case d.binds <- struct{}{}:
+		defer func() { <-d.binds }()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w: too many logins at once", directory.ErrNotLooked, idp.ErrUnavailable)
+	}
+	servers := d.order()
+	if first != nil {
+		servers = append([]*server{first}, servers...)
+	}
+	var errs []error
+	for _, s := range servers {
+		conn, err := d.dial(ctx, s)
+		if err != nil {
+			s.failed(time.Now())
+			errs = append(errs, err)
+			continue
+		}
+		answer, cancel := context.WithTimeout(ctx, d.o.Answer)
+		code, diagnostic, err := simpleBind(answer, conn, dn, password)
+		cancel()
+		_ = conn.Close()
+		if err != nil {
+			s.failed(time.Now())
+			return fmt.Errorf("%s: %w: the answer to a bind was lost: %w", d.o.Name, idp.ErrUnavailable, err)
+		}
+		s.answered()
+		return verdict(code, diagnostic)
+	}
+	return fmt.Errorf("%s: %w: %w: %w", d.o.Name, directory.ErrNotLooked, idp.ErrUnavailable, errors.Join(errs...))
+}
+
+// decoy takes the time of a wrong password without asking about anybody's.
+func (d *Directory) decoy(ctx context.Context, at *server) error {
+	err := d.bind(ctx, at, "CN="+rand.Text()+","+d.o.Base, rand.Text())
+	if errors.Is(err, directory.ErrNotLooked) {
+		return err
+	}
+	return directory.ErrWrong
+}
