@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -32,7 +33,10 @@ func (d *Directory) Check(ctx context.Context, account idp.Account, password str
 	}
 	err = d.bind(ctx, at, e.DN, password)
 	var locked *directory.LockedError
+	var lost *lostError
 	switch {
+	case errors.As(err, &lost):
+		return d.settle(ctx, lost, at, e)
 	case errors.As(err, &locked):
 		return &directory.LockedError{Until: d.lockedNow(ctx, e)}
 	case err != nil:
@@ -129,12 +133,57 @@ func (d *Directory) bind(ctx context.Context, first *server, dn, password string
 		_ = conn.Close()
 		if err != nil {
 			s.failed(time.Now())
-			return fmt.Errorf("%s: %w: the answer to a bind was lost: %w", d.o.Name, idp.ErrUnavailable, err)
+			return &lostError{s, err}
 		}
 		s.answered()
 		return verdict(code, diagnostic)
 	}
 	return fmt.Errorf("%s: %w: %w: %w", d.o.Name, directory.ErrNotLooked, idp.ErrUnavailable, errors.Join(errs...))
+}
+
+// lostError says that a bind was sent, and no answer to it came.
+type lostError struct {
+	at  *server
+	err error
+}
+
+func (e *lostError) Error() string {
+	return e.at.address + ": the answer to a bind was lost: " + e.err.Error()
+}
+
+// Unwrap makes it idp.ErrUnavailable, and not directory.ErrNotLooked.
+func (e *lostError) Unwrap() []error { return []error{idp.ErrUnavailable, e.err} }
+
+// settle asks the controller that lost its answer whether it counted a wrong
+// password: trouble with the network is no failure of the person's. Where it
+// may still be thinking, or does not tell, the try counts, because there it may
+// count too.
+func (d *Directory) settle(ctx context.Context, lost *lostError, read *server, e *Entry) error {
+	var late net.Error
+	if d.o.Plain || lost.at != read || errors.As(lost.err, &late) && late.Timeout() {
+		return lost
+	}
+	condition, err := d.byID(e.ID)
+	if err != nil {
+		return lost
+	}
+	c, err := d.openAt(ctx, lost.at)
+	if err != nil {
+		return lost
+	}
+	defer c.close()
+	var now *Entry
+	err = c.run(ctx, d.o.Answer, func(c *conn) error {
+		found, err := d.single(c, d.person(condition))
+		if err == nil {
+			now, err = d.entry(found)
+		}
+		return err
+	})
+	if err != nil || now.BadPassword != e.BadPassword || now.badAt != e.badAt || now.Locked {
+		return lost
+	}
+	return fmt.Errorf("%w: %w", directory.ErrNotLooked, lost)
 }
 
 // decoy takes the time of a wrong password without asking about anybody's.

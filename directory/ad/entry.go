@@ -31,6 +31,8 @@ type Entry struct {
 	BadPassword int // the controller's own count
 	MustChange  bool
 	Groups      []string // DNs, direct ones
+
+	badAt int64 // the controller's time of the last wrong password
 }
 
 // userAccountControl ([MS-ADTS] section 2.2.16).
@@ -48,7 +50,7 @@ func (d *Directory) attributes() []string {
 		return []string{d.o.NameAttribute, d.o.IDAttribute, "objectClass", "cn", "displayName", "mail", "memberOf", "pwdAccountLockedTime", "pwdReset"}
 	}
 	return []string{"sAMAccountName", "objectGUID", "objectClass", "userPrincipalName", "displayName", "mail", "memberOf", "userAccountControl",
-		"msDS-User-Account-Control-Computed", "lockoutTime", "badPwdCount", "pwdLastSet", "servicePrincipalName", "isCriticalSystemObject"}
+		"msDS-User-Account-Control-Computed", "lockoutTime", "badPwdCount", "badPasswordTime", "pwdLastSet", "servicePrincipalName", "isCriticalSystemObject"}
 }
 
 // person is the condition on an entry that may be somebody's account.
@@ -175,6 +177,7 @@ func (d *Directory) entry(from *ldap.Entry) (*Entry, error) {
 	e.Locked = computed&uacLockout != 0
 	e.LockedAt = filetime(number(from, "lockoutTime"))
 	e.BadPassword = int(number(from, "badPwdCount"))
+	e.badAt = number(from, "badPasswordTime")
 	e.MustChange = number(from, "pwdLastSet") == 0 && flags&uacNoExpire == 0
 	e.Service = flags&uacNormal == 0 || flags&uacAnyTrust != 0 || flags&uacServiceMark != 0 || strings.HasSuffix(e.Name, "$") ||
 		len(from.GetEqualFoldAttributeValues("servicePrincipalName")) > 0 ||
