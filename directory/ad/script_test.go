@@ -45,7 +45,7 @@ func script(t testing.TB, handles func(c *testenv.LDAPCall) bool, change ...func
 		case c.Op == testenv.LDAPBind:
 			c.Done(49, refusal(0x52e))
 		case c.Op == testenv.LDAPSearch:
-			if strings.Contains(c.Filter, `(sAMAccountName="ab1234")`) {
+			if strings.Contains(c.Filter, `(sAMAccountName="ab1234")`) || strings.Contains(c.Filter, "(objectGUID=") {
 				c.Entry(userDN, user("ab1234", 1))
 			}
 			c.Done(0, "")

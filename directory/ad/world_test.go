@@ -1,7 +1,6 @@
 package ad_test
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -104,5 +103,3 @@ func within(t testing.TB, limit time.Duration, f func()) time.Duration {
 	}
 	return took
 }
-
-var _ = context.Background
