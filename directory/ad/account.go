@@ -135,7 +135,13 @@ func (d *Directory) createPlain(ctx context.Context, n NewAccount, under string)
 	if err := d.do(ctx, false, func(c *conn) error { return c.ldap.Add(add) }); err != nil {
 		return err
 	}
-	return d.passwd(ctx, add.DN, "", n.Password)
+	if err := d.passwd(ctx, add.DN, n.Password); err != nil {
+		return err
+	}
+	if n.Disabled {
+		return d.permanentLock(ctx, add.DN, true)
+	}
+	return d.reset(ctx, add.DN, n.MustChange)
 }
 
 func optional(add *ldap.AddRequest, attribute, value string) {
@@ -169,12 +175,10 @@ func (d *Directory) SetPassword(ctx context.Context, id, password string, mustCh
 		return err
 	}
 	if d.o.Plain {
-		if err := d.passwd(ctx, e.DN, "", password); err != nil || !mustChange {
+		if err := d.passwd(ctx, e.DN, password); err != nil {
 			return err
 		}
-		m := ldap.NewModifyRequest(e.DN, nil)
-		m.Replace("pwdReset", []string{"TRUE"})
-		return d.modify(ctx, m)
+		return d.reset(ctx, e.DN, mustChange)
 	}
 	quoted, err := unicodePassword(password)
 	if err != nil {
@@ -199,7 +203,7 @@ func (d *Directory) ChangePassword(ctx context.Context, id, old, password string
 		return err
 	}
 	if d.o.Plain {
-		return d.passwd(ctx, e.DN, old, password)
+		return d.changeOwn(ctx, e.DN, old, password)
 	}
 	from, err := unicodePassword(old)
 	if err != nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
 	idp "taipeion.internal/idp"
@@ -57,23 +59,45 @@ func (d *Directory) flag(ctx context.Context, id string, disabled bool) error {
 	return fmt.Errorf("the account is being changed by somebody else: %w", idp.ErrConflict)
 }
 
-// plainFlag uses the permanent lock of the password policy's draft (section
-// 5.3.3): a time of all zeros.
 func (d *Directory) plainFlag(ctx context.Context, id string, disabled bool) error {
 	e, err := d.Get(ctx, id)
 	if err != nil {
 		return err
 	}
-	m := ldap.NewModifyRequest(e.DN, nil)
-	if disabled {
+	return d.permanentLock(ctx, e.DN, disabled)
+}
+
+// permanentLock uses that of the password policy's draft (section 5.3.3): a
+// time of all zeros. Such a server calls every password of the entry wrong.
+func (d *Directory) permanentLock(ctx context.Context, dn string, closed bool) error {
+	m := ldap.NewModifyRequest(dn, nil)
+	if closed {
 		m.Replace("pwdAccountLockedTime", []string{permanent})
 	} else {
 		m.Delete("pwdAccountLockedTime", nil)
 	}
-	if err = d.modify(ctx, m); isCode(err, ldap.LDAPResultNoSuchAttribute) {
-		return nil
+	return policyless(d.modify(ctx, m), !closed)
+}
+
+// reset says whether the person has to change the password at the next login;
+// a server may demand it of itself after an administrator's change.
+func (d *Directory) reset(ctx context.Context, dn string, must bool) error {
+	m := ldap.NewModifyRequest(dn, nil)
+	if must {
+		m.Replace("pwdReset", []string{"TRUE"})
+	} else {
+		m.Delete("pwdReset", nil)
 	}
-	if isCode(err, ldap.LDAPResultUndefinedAttributeType) {
+	return policyless(d.modify(ctx, m), !must)
+}
+
+// policyless forgives what is not there where it is taken away.
+func policyless(err error, taken bool) error {
+	unknown := isCode(err, ldap.LDAPResultUndefinedAttributeType)
+	switch {
+	case taken && (unknown || isCode(err, ldap.LDAPResultNoSuchAttribute)):
+		return nil
+	case unknown:
 		return fmt.Errorf("%w: it keeps no password policy", ErrUnsupported)
 	}
 	return err
@@ -172,18 +196,35 @@ func wrongOld(err error) error {
 	return err
 }
 
-// passwd changes a password by RFC 3062: as its owner where the old one is
-// given, else as an administrator.
-func (d *Directory) passwd(ctx context.Context, dn, old, password string) error {
+// changeOwn changes a password by RFC 3062 over a connection of its owner's, so
+// that the server's rules for owners hold.
+func (d *Directory) changeOwn(ctx context.Context, dn, old, password string) error {
+	if old == "" || password == "" {
+		return errors.New("an empty password is never sent")
+	}
+	value := ber.NewSequence("")
+	for tag, text := range []string{dn, old, password} {
+		value.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, ber.Tag(tag), text, ""))
+	}
+	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationExtendedRequest, nil, "")
+	op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, "1.3.6.1.4.1.4203.1.11.1", ""))
+	op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 1, string(value.Bytes()), ""))
+	return d.bindThen(ctx, nil, dn, old, func(ctx context.Context, conn net.Conn) error {
+		code, diagnostic, err := exchange(ctx, conn, 2, op, ldap.ApplicationExtendedResponse)
+		if err != nil {
+			return fmt.Errorf("%s: %w: change password: %w", d.o.Name, idp.ErrUnavailable, err)
+		}
+		if code != ldap.LDAPResultSuccess {
+			return meaning(ldap.NewError(uint16(code), errors.New(diagnostic)))
+		}
+		return nil
+	})
+}
+
+// passwd sets a password by RFC 3062 as an administrator.
+func (d *Directory) passwd(ctx context.Context, dn, password string) error {
 	if password == "" {
 		return errors.New("an empty password is never set")
-	}
-	if old != "" {
-		// The server takes the old one only of the service account's own
-		// entry: a bind proves it.
-		if err := d.bind(ctx, nil, dn, old); err != nil {
-			return err
-		}
 	}
 	request := ldap.NewPasswordModifyRequest(dn, "", password)
 	err := d.do(ctx, false, func(c *conn) error {

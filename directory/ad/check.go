@@ -109,6 +109,11 @@ func (d *Directory) remember(ctx context.Context, account idp.Account, e *Entry)
 // seen nothing, so the next one is tried; from the first byte of the bind on,
 // there is no other try.
 func (d *Directory) bind(ctx context.Context, first *server, dn, password string) error {
+	return d.bindThen(ctx, first, dn, password, nil)
+}
+
+// bindThen does something more as the person who was let in.
+func (d *Directory) bindThen(ctx context.Context, first *server, dn, password string, then func(context.Context, net.Conn) error) error {
 	select {
 	case d.binds <- struct{}{}:
 		defer func() { <-d.binds }()
@@ -127,18 +132,25 @@ func (d *Directory) bind(ctx context.Context, first *server, dn, password string
 			errs = append(errs, err)
 			continue
 		}
-		answer, cancel := context.WithTimeout(ctx, d.o.Answer)
-		code, diagnostic, err := simpleBind(answer, conn, dn, password)
-		cancel()
-		_ = conn.Close()
-		if err != nil {
-			s.failed(time.Now())
-			return &lostError{s, err}
-		}
-		s.answered()
-		return verdict(code, diagnostic)
+		return d.bindAt(ctx, s, conn, dn, password, then)
 	}
 	return fmt.Errorf("%s: %w: %w: %w", d.o.Name, directory.ErrNotLooked, idp.ErrUnavailable, errors.Join(errs...))
+}
+
+func (d *Directory) bindAt(ctx context.Context, s *server, conn net.Conn, dn, password string, then func(context.Context, net.Conn) error) error {
+	defer conn.Close()
+	answer, cancel := context.WithTimeout(ctx, d.o.Answer)
+	defer cancel()
+	code, diagnostic, err := simpleBind(answer, conn, dn, password)
+	if err != nil {
+		s.failed(time.Now())
+		return &lostError{s, err}
+	}
+	s.answered()
+	if err := verdict(code, diagnostic); err != nil || then == nil {
+		return err
+	}
+	return then(answer, conn)
 }
 
 // lostError says that a bind was sent, and no answer to it came.

@@ -36,9 +36,11 @@ type Options struct {
 	BindDN  string // the service account
 	Secret  string // and its password
 
-	Base   string // where people are looked for
-	Filter string // further condition on those who may log in
-	Plain  bool   // a plain LDAP directory (RFC 4511), not Active Directory
+	Base string // where people are looked for
+	// Where groups are looked for; empty: the whole domain that Base is in.
+	GroupBase string
+	Filter    string // further condition on those who may log in
+	Plain     bool   // a plain LDAP directory (RFC 4511), not Active Directory
 	// Plain only: the attributes with the name and the identity; uid, entryUUID.
 	NameAttribute, IDAttribute string
 	ServiceBase                string   // accounts below are services', and never log in

@@ -198,7 +198,11 @@ func (d *Directory) plainEntry(e *Entry, from *ldap.Entry) (*Entry, error) {
 	if e.DisplayName == "" {
 		e.DisplayName = text(from, "cn")
 	}
-	if at := from.GetEqualFoldAttributeValue("pwdAccountLockedTime"); at != "" {
+	switch at := from.GetEqualFoldAttributeValue("pwdAccountLockedTime"); at {
+	case "":
+	case permanent:
+		e.Disabled = true
+	default:
 		e.Locked = true
 		if t, err := time.Parse("20060102150405Z", at); err == nil && t.Year() > 1 {
 			e.LockedAt = t

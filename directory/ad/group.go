@@ -71,8 +71,11 @@ func (d *Directory) group(e *ldap.Entry) *Group {
 	return g
 }
 
-// root is where groups are looked for: the whole domain.
+// root is where groups are looked for.
 func (d *Directory) root() string {
+	if d.o.GroupBase != "" {
+		return d.o.GroupBase
+	}
 	if root := d.domain(); root != "" {
 		return root
 	}
