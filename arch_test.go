@@ -40,6 +40,8 @@ var apart = []string{"internal/testenv", "internal/e2e", "internal/bench", "temp
 // its reason.
 var siblings = map[string]string{
 	"cardreader/agent > cardreader/pkcs11": "the agent drives cards through it",
+	"directory/sync > directory/feed":      "a run reads its source",
+	"directory/sync > directory/plan":      "a run makes its plan",
 }
 
 // owners: whoever needs one of these libraries asks its owner.

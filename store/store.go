@@ -8,6 +8,7 @@ import (
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/directory/sync"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/oidc"
@@ -24,6 +25,13 @@ var (
 	_ session.Store         = (*Store)(nil)
 	_ directory.Accounts    = (*Store)(nil)
 	_ directory.Tries       = (*Store)(nil)
+	_ directory.UsedNames   = (*Store)(nil)
+	_ directory.Leases      = (*Store)(nil)
+	_ directory.Histories   = (*Store)(nil)
+	_ sync.People           = (*Store)(nil)
+	_ sync.Runs             = (*Store)(nil)
+	_ directory.Identities  = (*Store)(nil)
+	_ directory.Live        = (*Store)(nil)
 	_ cardreader.Challenges = (*Store)(nil)
 	_ keys.Store            = (*SigningKeys)(nil)
 )
