@@ -25,6 +25,8 @@ var (
 	_ session.Store         = (*Store)(nil)
 	_ directory.Accounts    = (*Store)(nil)
 	_ directory.Tries       = (*Store)(nil)
+	_ directory.Identities  = (*Store)(nil)
+	_ directory.Live        = (*Store)(nil)
 	_ directory.UsedNames   = (*Store)(nil)
 	_ directory.Leases      = (*Store)(nil)
 	_ directory.Histories   = (*Store)(nil)

@@ -21,7 +21,11 @@ func (d *Directory) Check(ctx context.Context, account idp.Account, password str
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.o.Login)
 	defer cancel()
-	e, at, err := d.who(ctx, account)
+	known, err := d.known(ctx, account)
+	if err != nil {
+		return fmt.Errorf("%w: %w", directory.ErrNotLooked, err)
+	}
+	e, at, err := d.who(ctx, account, known)
 	if err != nil && !errors.Is(err, directory.ErrWrong) {
 		return fmt.Errorf("%w: %w", directory.ErrNotLooked, err)
 	}
@@ -46,26 +50,32 @@ func (d *Directory) Check(ctx context.Context, account idp.Account, password str
 	case d.o.Plain && e.MustChange:
 		return directory.ErrMustChange
 	}
-	return d.remember(ctx, account, e)
+	return d.remember(ctx, account, e, known)
+}
+
+// known is the identity of the account's entry, empty before its first login.
+// Nobody's is asked for too: the same statements for everybody.
+func (d *Directory) known(ctx context.Context, account idp.Account) (string, error) {
+	if d.o.Identities == nil {
+		return "", nil
+	}
+	id, err := d.o.Identities.Identity(ctx, d.o.Name, account.Name)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return "", fmt.Errorf("read identity: %w", err)
+	}
+	return id, nil
 }
 
 // who finds the entry that may log in by the account's name; directory.ErrWrong
 // if there is none.
-func (d *Directory) who(ctx context.Context, account idp.Account) (*Entry, *server, error) {
+func (d *Directory) who(ctx context.Context, account idp.Account, known string) (*Entry, *server, error) {
 	condition := d.byName(account.Name)
-	known := ""
-	if d.o.Identities != nil && account.PersonID != "" {
-		var err error
-		if known, err = d.o.Identities.Identity(ctx, d.o.Name, account.Name); err != nil && !errors.Is(err, idp.ErrNotFound) {
-			return nil, nil, fmt.Errorf("read identity: %w", err)
+	if known != "" { // it may have been renamed there already
+		byID, err := d.byID(known)
+		if err != nil {
+			return nil, nil, err
 		}
-		if known != "" { // it may have been renamed there already
-			byID, err := d.byID(known)
-			if err != nil {
-				return nil, nil, err
-			}
-			condition = "(|" + condition + byID + ")"
-		}
+		condition = "(|" + condition + byID + ")"
 	}
 	e, at, err := d.one(ctx, d.person(condition+d.o.Filter))
 	switch {
@@ -90,13 +100,13 @@ func (d *Directory) who(ctx context.Context, account idp.Account) (*Entry, *serv
 
 // remember keeps whose entry it was, so that a name that is given to another
 // entry opens nothing.
-func (d *Directory) remember(ctx context.Context, account idp.Account, e *Entry) error {
-	if d.o.Identities == nil {
+func (d *Directory) remember(ctx context.Context, account idp.Account, e *Entry, known string) error {
+	if d.o.Identities == nil || known != "" {
 		return nil
 	}
-	err := d.o.Identities.KeepIdentity(ctx, d.o.Name, account.Name, e.ID, d.o.Now())
+	err := d.o.Identities.KeepIdentity(ctx, d.o.Name, account, e.ID, d.o.Now())
 	if errors.Is(err, idp.ErrConflict) {
-		d.o.Logger.ErrorContext(ctx, "an entry is another account's already", "directory", d.o.Name, "person", account.PersonID)
+		d.o.Logger.ErrorContext(ctx, "an entry is another person's already", "directory", d.o.Name, "person", account.PersonID)
 		return directory.ErrDisabled
 	}
 	if err != nil {

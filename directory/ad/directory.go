@@ -1,7 +1,6 @@
 package ad
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -53,22 +52,12 @@ type Options struct {
 	Pool    int      // service connections; 8
 	Binds   int      // passwords looked at at once; 64
 
-	Identities Identities // who had a name before; nil: nobody is remembered
+	Identities directory.Identities // whose entries they are; nil: nobody is remembered
 	Now        func() time.Time
 	Logger     *slog.Logger
 }
 
 type duration = time.Duration
-
-// Identities remembers which entry an account is.
-type Identities interface {
-	// Identity returns the identity that the account has in the directory, or
-	// idp.ErrNotFound.
-	Identity(ctx context.Context, directory, account string) (string, error)
-	// KeepIdentity remembers it; idp.ErrConflict if the account has another, or
-	// another account has this one.
-	KeepIdentity(ctx context.Context, directory, account, identity string, at time.Time) error
-}
 
 // Directory is one Active Directory domain or LDAP directory, with all its
 // servers. It is safe for concurrent use.
@@ -90,6 +79,7 @@ type Directory struct {
 var (
 	_ directory.Backend = (*Directory)(nil)
 	_ directory.Locker  = (*Directory)(nil)
+	_ directory.Watched = (*Directory)(nil)
 )
 
 // New checks the options; it connects to nobody yet.

@@ -30,7 +30,8 @@ type Entry struct {
 	LockedAt    time.Time
 	BadPassword int // the controller's own count
 	MustChange  bool
-	Groups      []string // DNs, direct ones
+	ExpiresAt   time.Time // zero: never
+	Groups      []string  // DNs, direct ones
 
 	badAt int64 // the controller's time of the last wrong password
 }
@@ -50,7 +51,7 @@ func (d *Directory) attributes() []string {
 		return []string{d.o.NameAttribute, d.o.IDAttribute, "objectClass", "cn", "displayName", "mail", "memberOf", "pwdAccountLockedTime", "pwdReset"}
 	}
 	return []string{"sAMAccountName", "objectGUID", "objectClass", "userPrincipalName", "displayName", "mail", "memberOf", "userAccountControl",
-		"msDS-User-Account-Control-Computed", "lockoutTime", "badPwdCount", "badPasswordTime", "pwdLastSet", "servicePrincipalName", "isCriticalSystemObject"}
+		"msDS-User-Account-Control-Computed", "lockoutTime", "badPwdCount", "badPasswordTime", "pwdLastSet", "accountExpires", "servicePrincipalName", "isCriticalSystemObject"}
 }
 
 // person is the condition on an entry that may be somebody's account.
@@ -177,6 +178,7 @@ func (d *Directory) entry(from *ldap.Entry) (*Entry, error) {
 	e.Locked = computed&uacLockout != 0
 	e.LockedAt = filetime(number(from, "lockoutTime"))
 	e.BadPassword = int(number(from, "badPwdCount"))
+	e.ExpiresAt = filetime(number(from, "accountExpires"))
 	e.badAt = number(from, "badPasswordTime")
 	e.MustChange = number(from, "pwdLastSet") == 0 && flags&uacNoExpire == 0
 	e.Service = flags&uacNormal == 0 || flags&uacAnyTrust != 0 || flags&uacServiceMark != 0 || strings.HasSuffix(e.Name, "$") ||
