@@ -28,6 +28,7 @@ func (c *Config) Check() error {
 	c.checkTimes(k)
 	c.checkLimits(k)
 	c.checkCards(k)
+	c.checkDirectory(k)
 	if len(k.faults) == 0 {
 		return nil
 	}

@@ -45,6 +45,8 @@ type Config struct {
 	Passwords Passwords `yaml:"passwords"`
 	// Decorations that account names may be typed with.
 	Names Names `yaml:"names"`
+	// Directories that look at passwords.
+	Directory Directory `yaml:"directory"`
 	// Natural-person cards.
 	Cards Cards `yaml:"cards"`
 	// What the pages say.

@@ -41,7 +41,7 @@ func TestExampleHoldsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if len(c.Cards.Profiles) != 1 || c.Cards.Profiles[0].IDTailOID == "" || len(c.Networks.City) != 2 || c.Store.PostgreSQLFile == "" {
+	if len(c.Cards.Profiles) != 1 || c.Cards.Profiles[0].IDTailOID == "" || len(c.Networks.City) != 2 || len(c.Directory.Backends) != 1 || c.Store.PostgreSQLFile == "" {
 		t.Errorf("not everything was read: %+v", c)
 	}
 }
@@ -106,6 +106,9 @@ func TestT225_ErrorsNameTheLineOrTheKey(t *testing.T) {
 		good + "log: {level: loud}\n":                    "log.level",
 		good + "metrics: {listen: localhost:8080}\n":     "metrics.listen",
 		good + "store: {sqlite: \"\"}\n":                 "store: needs",
+		good + "directory: {recheck: 6m}\n":              "directory.recheck",
+		good + "directory: {backends: [{name: a}]}\n":    "directory.backends[0].kind",
+		good + "directory: {backends: [{name: a, kind: ldap, servers: [\"http://h\"]}]}\n": "must begin with ldaps://",
 	} {
 		_, err := Load(write(t, text))
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {

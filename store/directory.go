@@ -19,10 +19,10 @@ const (
 
 	livePeople query = `SELECT p.id FROM persons p WHERE p.id > $1
 		AND (EXISTS (SELECT 1 FROM sessions s WHERE s.person_id = p.id AND s.ended_at = 0 AND s.ends_at > $2)
-			OR EXISTS (SELECT 1 FROM grants g WHERE g.person_id = p.id AND g.revoked_at = 0 AND g.ends_at > $2))
+			OR EXISTS (SELECT 1 FROM grants g WHERE g.person_id = p.id AND g.person_id <> '' AND g.revoked_at = 0 AND g.ends_at > $2))
 		ORDER BY p.id LIMIT $3`
 	endPersonSessions query = `UPDATE sessions SET ended_at = $2 WHERE person_id = $1 AND ended_at = 0`
-	endPersonGrants   query = `UPDATE grants SET revoked_at = $2 WHERE person_id = $1 AND revoked_at = 0`
+	endPersonGrants   query = `UPDATE grants SET revoked_at = $2 WHERE person_id = $1 AND person_id <> '' AND revoked_at = 0`
 )
 
 // Identity implements directory.Identities.

@@ -26,18 +26,19 @@ import (
 
 // house is everything that one node is made of, joined.
 type house struct {
-	config   *config.Config
-	log      *server.Log
-	logger   *slog.Logger
-	store    *store.Store
-	sealer   *keys.Sealer
-	ring     *keys.Ring
-	gate     *directory.Gate
-	crls     *cardreader.CRLFiles
-	sweeper  *cardreader.Sweeper
-	server   *server.Server
-	mounts   *server.Mounts
-	listener net.Listener
+	config      *config.Config
+	log         *server.Log
+	logger      *slog.Logger
+	store       *store.Store
+	sealer      *keys.Sealer
+	ring        *keys.Ring
+	gate        *directory.Gate
+	directories *directories
+	crls        *cardreader.CRLFiles
+	sweeper     *cardreader.Sweeper
+	server      *server.Server
+	mounts      *server.Mounts
+	listener    net.Listener
 }
 
 // assembleOptions is where serve and demo differ.
@@ -89,7 +90,10 @@ func (h *house) openKeeping(ctx context.Context, o assembleOptions, metrics *ser
 		return err
 	}
 	options.Now, options.OnEvent = o.Now, metrics.CountEvent
-	h.store, err = store.Open(ctx, options)
+	if h.store, err = store.Open(ctx, options); err != nil {
+		return err
+	}
+	h.directories, err = openDirectories(h.config, h.store, h.logger, o.Now)
 	return err
 }
 
@@ -151,7 +155,7 @@ func names(c *config.Config) policy.Names {
 // mountAll is the list of everything that answers requests.
 func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier *cardreader.Verifier) {
 	c, now := h.config, o.Now
-	h.gate = newGate(c, h.store, h.sealer, h.logger, now)
+	h.gate = h.directories.join(newGate(c, h.store, h.sealer, h.logger, now))
 	sessions := &session.Manager{
 		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
 	}

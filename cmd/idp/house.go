@@ -146,6 +146,7 @@ func (h *house) run(ctx context.Context) error {
 	go h.ring.Run(background)
 	go h.watchCards(background)
 	go h.prune(background)
+	go h.watchDirectories(background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
 	err := h.server.Run(ctx)
 	if err == nil {
@@ -202,6 +203,7 @@ func (h *house) close() {
 	if h.listener != nil {
 		_ = h.listener.Close() // closed already where the server ran
 	}
+	h.directories.close()
 	if h.store != nil {
 		if err := h.store.Close(); err != nil {
 			h.logger.Error("close store", "error", err.Error())

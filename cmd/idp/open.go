@@ -68,7 +68,11 @@ func (o *opened) gate() (*directory.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newGate(o.config, o.store, sealer, o.logger, time.Now), nil
+	d, err := openDirectories(o.config, o.store, o.logger, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return d.join(newGate(o.config, o.store, sealer, o.logger, time.Now)), nil
 }
 
 // operator is who runs this command, for the record.
@@ -156,6 +160,9 @@ func checkFiles(cfg *config.Config) error {
 		faults = append(faults, err) // a missing one is made at the first start
 	}
 	if _, err := storeOptions(cfg); err != nil {
+		faults = append(faults, err)
+	}
+	if _, err := openDirectories(cfg, nil, slog.New(slog.DiscardHandler), time.Now); err != nil {
 		faults = append(faults, err)
 	}
 	if _, err := cardAnchors(cfg); err != nil {

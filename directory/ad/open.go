@@ -21,28 +21,49 @@ func (d *Directory) Open(ctx context.Context, accounts []idp.Account) ([]idp.Acc
 	for len(accounts) > 0 {
 		some := accounts[:min(openAtOnce, len(accounts))]
 		accounts = accounts[len(some):]
-		names, err := d.openNames(ctx, some)
+		found, err := d.openOf(ctx, some)
 		if err != nil {
 			return nil, err
 		}
-		for _, a := range some {
-			if names[policy.NormalizeName(a.Name)] {
-				open = append(open, a)
+		open = append(open, found...)
+	}
+	return open, nil
+}
+
+func (d *Directory) openOf(ctx context.Context, accounts []idp.Account) ([]idp.Account, error) {
+	var conditions strings.Builder
+	known := make([]string, len(accounts))
+	for i, a := range accounts {
+		conditions.WriteString(d.byName(a.Name))
+		var err error
+		if known[i], err = d.known(ctx, a); err != nil {
+			return nil, err
+		}
+		if known[i] != "" { // it may have been renamed there already
+			byID, err := d.byID(known[i])
+			if err != nil {
+				return nil, err
 			}
+			conditions.WriteString(byID)
+		}
+	}
+	names, ids, err := d.openEntries(ctx, d.person("(|"+conditions.String()+")"+d.o.Filter))
+	if err != nil {
+		return nil, err
+	}
+	var open []idp.Account
+	for i, a := range accounts {
+		if known[i] != "" && ids[known[i]] || known[i] == "" && names[policy.NormalizeName(a.Name)] {
+			open = append(open, a)
 		}
 	}
 	return open, nil
 }
 
-func (d *Directory) openNames(ctx context.Context, accounts []idp.Account) (map[string]bool, error) {
-	var any strings.Builder
-	for _, a := range accounts {
-		any.WriteString(d.byName(a.Name))
-	}
-	filter := d.person("(|" + any.String() + ")" + d.o.Filter)
-	var names map[string]bool
-	err := d.do(ctx, true, func(c *conn) error {
-		names = map[string]bool{}
+// openEntries are the names and the identities of the entries that are open.
+func (d *Directory) openEntries(ctx context.Context, filter string) (names, ids map[string]bool, err error) {
+	err = d.do(ctx, true, func(c *conn) error {
+		names, ids = map[string]bool{}, map[string]bool{}
 		r, err := c.ldap.Search(ldap.NewSearchRequest(d.o.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
 			filter, d.attributes(), nil))
 		if err != nil {
@@ -51,10 +72,10 @@ func (d *Directory) openNames(ctx context.Context, accounts []idp.Account) (map[
 		for _, found := range r.Entries {
 			e, err := d.entry(found)
 			if err == nil && !e.Disabled && !e.Service && (e.ExpiresAt.IsZero() || e.ExpiresAt.After(d.o.Now())) {
-				names[policy.NormalizeName(e.Name)] = true
+				names[policy.NormalizeName(e.Name)], ids[e.ID] = true, true
 			}
 		}
 		return nil
 	})
-	return names, err
+	return names, ids, err
 }
