@@ -47,12 +47,16 @@ type Gate struct {
 	Names    policy.Names
 	Rules    policy.Lockout
 	Sources  Sources
-	Routes   []Route                                  // who looks, in this order; none fits: our own store
-	Floor    time.Duration                            // a refusal is not told before: its time tells nothing of who looked
-	Key      func(context string, data []byte) []byte // keyed hash: counters hold no names
-	Record   func(ctx context.Context, events ...idp.Event) error
-	Now      func() time.Time
-	Logger   *slog.Logger
+	// Admits tells whether one may log in by the (normalised) name at all, as the
+	// phase of the migration has it; a name that it does not admit is treated as
+	// nobody's. nil admits every name.
+	Admits func(ctx context.Context, name string) (bool, error)
+	Routes []Route                                  // who looks, in this order; none fits: our own store
+	Floor  time.Duration                            // a refusal is not told before: its time tells nothing of who looked
+	Key    func(context string, data []byte) []byte // keyed hash: counters hold no names
+	Record func(ctx context.Context, events ...idp.Event) error
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // CheckPassword tells whose name and password these are. Any other outcome is a
@@ -157,6 +161,15 @@ func (g *Gate) resolve(ctx context.Context, name string) (*idp.Account, Try, err
 	}
 	if account != nil && account.Kind == idp.AccountMail {
 		account = nil // a mailbox is no login name
+	}
+	if g.Admits != nil { // asked of nobody's names too: the same statements for everybody
+		admitted, err := g.Admits(ctx, normal)
+		if err != nil {
+			return nil, Try{}, err
+		}
+		if !admitted {
+			account = nil
+		}
 	}
 	t := Try{NameKey: g.nameKey(normal), At: g.Now(), Rules: g.Rules}
 	if account != nil {

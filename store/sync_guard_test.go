@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"os"
 	gosync "sync"
 	"time"
 
@@ -22,3 +23,5 @@ func (l *lockedPeople) Apply(ctx context.Context, run *sync.Run, c *directory.Ch
 	defer l.mu.Unlock()
 	return l.People.Apply(ctx, run, c, at)
 }
+
+func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }

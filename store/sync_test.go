@@ -43,7 +43,7 @@ const feedHead = "account,name,national_id,agency,agency_name,unit,title,state\n
 
 func (y *syncer) write(t testing.TB, rows ...string) {
 	t.Helper()
-	must(t, os.WriteFile(y.path, []byte(feedHead+strings.Join(rows, "\n")+"\n"), 0o600))
+	must(t, writeFile(y.path, feedHead+strings.Join(rows, "\n")+"\n"))
 }
 
 func fedID(n int) string {
