@@ -26,6 +26,16 @@ type Backend interface {
 	Check(ctx context.Context, account idp.Account, password string) error
 }
 
+// Setter is a Backend whose passwords we can set.
+type Setter interface {
+	// ChangeOf changes the account's password as its owner does, who knows the
+	// old one; ErrRules if the directory's own rules refuse the new one.
+	ChangeOf(ctx context.Context, account idp.Account, old, password string) error
+	// SetOf sets it as an administrator does; mustChange asks for another one at
+	// the next login.
+	SetOf(ctx context.Context, account idp.Account, password string, mustChange bool) error
+}
+
 // Locker is a Backend with a lock of its own.
 type Locker interface {
 	// LockedUntil returns the end of the directory's lock; zero if there is none.
@@ -40,7 +50,19 @@ var (
 	ErrNotLooked  = errors.New("the password was not looked at")
 	ErrDisabled   = errors.New("the account is disabled") // or expired, or outside its hours or places
 	ErrMustChange = errors.New("the password has to be changed first")
+	ErrRules      = errors.New("the directory's own rules refuse the password")
 )
+
+// MustChangeError is ErrMustChange, with whose password it was. It opens nothing
+// but the change.
+type MustChangeError struct{ Account idp.Account }
+
+func (e *MustChangeError) Error() string { return ErrMustChange.Error() }
+
+// Unwrap makes it the refusal of a closed account for whoever can't change it.
+func (e *MustChangeError) Unwrap() []error {
+	return []error{ErrMustChange, &Refusal{Reason: idp.ReasonDisabled}}
+}
 
 // LockedError says that the directory's own lock is closed. A zero Until: it
 // opens by hand only.
@@ -63,6 +85,9 @@ type Route struct {
 type Local struct {
 	Accounts Accounts
 	Hasher   *Hasher
+	// After says what a right password still does not open: ErrMustChange,
+	// ErrDisabled; nil: nothing.
+	After func(ctx context.Context, personID string) error
 }
 
 // Check costs the same whether there is such a person or not.
@@ -77,6 +102,8 @@ func (l Local) Check(ctx context.Context, account idp.Account, password string) 
 		return fmt.Errorf("%w: verify password: %w", ErrNotLooked, err)
 	case !right:
 		return ErrWrong
+	case l.After != nil:
+		return l.After(ctx, account.PersonID)
 	}
 	return nil
 }
@@ -110,7 +137,7 @@ func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error
 			return r.Backend, nil
 		}
 	}
-	return Local{g.Accounts, g.Hasher}, nil
+	return Local{g.Accounts, g.Hasher, g.After}, nil
 }
 
 // locker is one lock of a person outside our own store.

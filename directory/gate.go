@@ -57,6 +57,8 @@ type Gate struct {
 	Record func(ctx context.Context, events ...idp.Event) error
 	Now    func() time.Time
 	Logger *slog.Logger
+	// After says what a right password of our own store does not open: Local.After.
+	After func(ctx context.Context, personID string) error
 }
 
 // CheckPassword tells whose name and password these are. Any other outcome is a
@@ -278,11 +280,10 @@ func (g *Gate) rightButClosed(ctx context.Context, account *idp.Account, r *Rese
 		return g.unavailable(ctx, "settle try", err)
 	}
 	g.record(ctx, account, string(idp.ReasonDisabled), cause.Error())
-	sentinel := ErrDisabled
 	if errors.Is(cause, ErrMustChange) {
-		sentinel = ErrMustChange
+		return &MustChangeError{Account: *account}
 	}
-	return fmt.Errorf("%w: %w", sentinel, &Refusal{Reason: idp.ReasonDisabled})
+	return fmt.Errorf("%w: %w", ErrDisabled, &Refusal{Reason: idp.ReasonDisabled})
 }
 
 // lockedElsewhere shows the directory's lock as ours.

@@ -56,18 +56,19 @@ type Fault string
 
 // The faults.
 const (
-	FaultForm   Fault = "form"   // control characters, nothing but spaces, or far too long
-	FaultShort  Fault = "short"  // too few characters
-	FaultLower  Fault = "lower"  // no lower case letter
-	FaultUpper  Fault = "upper"  // no upper case letter
-	FaultDigit  Fault = "digit"  // no digit
-	FaultSymbol Fault = "symbol" // no symbol
-	FaultOwn    Fault = "own"    // holds the person's name or account
-	FaultWeak   Fault = "weak"   // what everybody tries first
-	FaultLeaked Fault = "leaked" // in the list of leaked ones
-	FaultUsed   Fault = "used"   // one of the last
-	FaultYoung  Fault = "young"  // the present one was set a short while ago
-	FaultDiffer Fault = "differ" // the two entries differ
+	FaultForm      Fault = "form"      // control characters, nothing but spaces, or far too long
+	FaultShort     Fault = "short"     // too few characters
+	FaultLower     Fault = "lower"     // no lower case letter
+	FaultUpper     Fault = "upper"     // no upper case letter
+	FaultDigit     Fault = "digit"     // no digit
+	FaultSymbol    Fault = "symbol"    // no symbol
+	FaultOwn       Fault = "own"       // holds the person's name or account
+	FaultWeak      Fault = "weak"      // what everybody tries first
+	FaultLeaked    Fault = "leaked"    // in the list of leaked ones
+	FaultUsed      Fault = "used"      // one of the last
+	FaultYoung     Fault = "young"     // the present one was set a short while ago
+	FaultDiffer    Fault = "differ"    // the two entries differ
+	FaultDirectory Fault = "directory" // the directory's own rules refuse it
 )
 
 // FaultsError says what is wrong with a new password.
