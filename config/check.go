@@ -29,6 +29,7 @@ func (c *Config) Check() error {
 	c.checkLimits(k)
 	c.checkCards(k)
 	c.checkDirectory(k)
+	c.checkSync(k)
 	if len(k.faults) == 0 {
 		return nil
 	}

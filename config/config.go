@@ -47,6 +47,8 @@ type Config struct {
 	Names Names `yaml:"names"`
 	// Directories that look at passwords.
 	Directory Directory `yaml:"directory"`
+	// Where people and agencies come from.
+	Sync Sync `yaml:"sync"`
 	// Natural-person cards.
 	Cards Cards `yaml:"cards"`
 	// What the pages say.

@@ -41,7 +41,7 @@ func TestExampleHoldsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if len(c.Cards.Profiles) != 1 || c.Cards.Profiles[0].IDTailOID == "" || len(c.Networks.City) != 2 || len(c.Directory.Backends) != 1 || c.Store.PostgreSQLFile == "" {
+	if len(c.Cards.Profiles) != 1 || c.Cards.Profiles[0].IDTailOID == "" || len(c.Networks.City) != 2 || len(c.Directory.Backends) != 1 || len(c.Sync.Sources) != 1 || c.Store.PostgreSQLFile == "" {
 		t.Errorf("not everything was read: %+v", c)
 	}
 }

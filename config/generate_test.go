@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the generated files")
 // TestGenerated holds the example and the schema to the comments of the
 // structures: `go generate ./config` writes them anew.
 func TestGenerated(t *testing.T) {
-	g := &generator{docs: fieldDocs(t, "config.go", "directory.go", "../cardreader/profile.go")}
+	g := &generator{docs: fieldDocs(t, "config.go", "directory.go", "sync.go", "../cardreader/profile.go")}
 	yaml := g.example()
 	schema := g.schema(t)
 	for file, want := range map[string][]byte{
@@ -144,6 +144,8 @@ func (g *generator) section(out *bytes.Buffer, v reflect.Value, indent string) {
 		switch value := v.Field(i); {
 		case key == "profiles":
 			g.one(out, indent, key, reflect.TypeFor[cardreader.Profile](), func(f reflect.StructField) string { return profileSamples[f.Tag.Get("yaml")] })
+		case key == "sources":
+			g.one(out, indent, key, reflect.TypeFor[SyncSource](), func(f reflect.StructField) string { return f.Tag.Get("example") })
 		case key == "backends":
 			g.one(out, indent, key, reflect.TypeFor[DirectoryBackend](), func(f reflect.StructField) string { return f.Tag.Get("example") })
 		case key == "contacts":
