@@ -16,15 +16,16 @@ const (
 	putPhase query = `INSERT INTO settings (key, value, updated_at) SELECT 'phase', $2, CAST($3 AS BIGINT)
 		WHERE $1 = 'coexist' OR EXISTS (SELECT 1 FROM settings WHERE key = 'phase')
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at WHERE settings.value = $1`
+	// Whoever was not fed by a portal has nothing to bind.
 	nameFactColumns query = `a.kind, a.state <> 'active', p.shared, p.renamed_at > 0,
 		EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name),
-		EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal')`
+		p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal')`
 	// One row for every name, so that a name that is nobody's costs the same.
 	nameFacts query = `SELECT COALESCE((SELECT value FROM settings WHERE key = 'phase'), 'coexist'), COALESCE(f.kind, ''),
 			COALESCE(f.closed, FALSE), COALESCE(f.shared, FALSE), COALESCE(f.renamed, FALSE), COALESCE(f.bound, FALSE), COALESCE(f.portal, FALSE)
 		FROM (SELECT 1 AS one) AS always LEFT JOIN (SELECT a.kind AS kind, a.state <> 'active' AS closed, p.shared AS shared,
 			p.renamed_at > 0 AS renamed, EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name) AS bound,
-			EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal') AS portal
+			p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal') AS portal
 			FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.name = $1) AS f ON TRUE`
 	eachName query = `SELECT p.id, p.name, COALESCE(p.agency, ''), COALESCE(g.name, ''), p.state, a.name, a.must_set, ` + nameFactColumns + `
 		FROM persons p JOIN accounts a ON a.person_id = p.id LEFT JOIN agencies g ON g.code = p.agency

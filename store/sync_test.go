@@ -31,8 +31,11 @@ func newSyncer(t *testing.T, s *Store) *syncer {
 	y := &syncer{path: filepath.Join(t.TempDir(), "people.csv"), now: noon}
 	y.Runner = &sync.Runner{
 		People: s, Runs: s, Leases: s, Holder: "test", Logger: slog.New(slog.DiscardHandler),
-		Now:  func() time.Time { y.now = y.now.Add(time.Microsecond); return y.now },
-		Key:  func(context string, data []byte) []byte { h := sha256.Sum256(append([]byte(context), data...)); return h[:] },
+		Now: func() time.Time { y.now = y.now.Add(time.Microsecond); return y.now },
+		Key: func(context string, data []byte) []byte {
+			h := sha256.Sum256(append([]byte(context), data...))
+			return h[:]
+		},
 		Seal: func(plain []byte, context string) []byte { return []byte("sealed " + context) },
 	}
 	y.source = sync.Source{Name: "hr", People: feed.CSV{Path: y.path}, Mapping: feed.DefaultMapping(), Limits: plan.CityLimits()}

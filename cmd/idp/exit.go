@@ -9,6 +9,8 @@ import (
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/directory/feed"
+	"taipeion.internal/idp/directory/sync"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/server"
 )
@@ -41,14 +43,14 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &wrong), errors.Is(err, directory.ErrReason):
 		return exitUsage
-	case errors.Is(err, config.ErrInvalid), errors.Is(err, keys.ErrMode), errors.Is(err, keys.ErrSealed),
+	case errors.Is(err, config.ErrInvalid), errors.Is(err, feed.ErrColumns), errors.Is(err, keys.ErrMode), errors.Is(err, keys.ErrSealed),
 		errors.Is(err, server.ErrKeyMode), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return exitConfig
 	case errors.Is(err, idp.ErrNotFound):
 		return exitNotFound
-	case errors.Is(err, idp.ErrConflict):
+	case errors.Is(err, idp.ErrConflict), errors.Is(err, sync.ErrRunning), errors.Is(err, sync.ErrOutdated):
 		return exitConflict
-	case errors.Is(err, errRefused), errors.Is(err, keys.ErrKnownKey):
+	case errors.Is(err, errRefused), errors.Is(err, sync.ErrAsks), errors.Is(err, keys.ErrKnownKey):
 		return exitRefused
 	case errors.Is(err, idp.ErrUnavailable), errors.Is(err, idp.ErrOverloaded), errors.As(err, &network):
 		return exitUnavailable
@@ -70,6 +72,8 @@ func advice(err error) string {
 		return "Something listens there already: stop it, or choose another address."
 	case errors.Is(err, config.ErrInvalid):
 		return "idp config example prints a documented configuration."
+	case errors.Is(err, sync.ErrAsks):
+		return "Nobody was changed. Look at it with idp sync history PLAN; apply it with idp sync run SOURCE --confirm PLAN."
 	case errors.Is(err, idp.ErrUnavailable):
 		return "Is the database running, and does the configuration name the right one?"
 	}

@@ -146,6 +146,7 @@ func (h *house) run(ctx context.Context) error {
 	go h.ring.Run(background)
 	go h.watchCards(background)
 	go h.prune(background)
+	h.synchronise(background)
 	go h.watchDirectories(background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
 	err := h.server.Run(ctx)

@@ -84,7 +84,7 @@ func (c *cli) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		c.serveCommand(), c.demoCommand(), c.demoCardsCommand(), c.agentCommand(), c.clientCommand(), c.accountCommand(),
-		c.keysCommand(), c.configCommand(), c.migrateCommand(), c.versionCommand(),
+		c.keysCommand(), c.syncCommand(), c.directoryCommand(), c.configCommand(), c.migrateCommand(), c.versionCommand(),
 	)
 	c.noteStart(root)
 	return root
