@@ -61,6 +61,7 @@ func openDirectory(c *config.Config, b config.DirectoryBackend, o ad.Options) (*
 	o.Suffix, o.NameAttribute, o.IDAttribute = b.UPNSuffix, b.NameAttribute, b.IDAttribute
 	o.Connect, o.Answer, o.Login = b.ConnectTimeout.D(), b.AnswerTimeout.D(), b.LoginTimeout.D()
 	o.Pool, o.Binds, o.LockDuration = b.Connections, b.Concurrent, c.Lockout.Duration.D()
+	o.Failures = c.Lockout.Failures
 	d, err := ad.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)

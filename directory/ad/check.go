@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
@@ -32,8 +31,8 @@ func (d *Directory) Check(ctx context.Context, account idp.Account, password str
 	if err != nil || account.PersonID == "" {
 		return d.decoy(ctx, at)
 	}
-	if e.Locked {
-		return &directory.LockedError{Until: d.until(ctx, e)}
+	if until, locked := d.lock(ctx, e); locked {
+		return &directory.LockedError{Until: until}
 	}
 	err = d.bind(ctx, at, e.DN, password)
 	var locked *directory.LockedError
@@ -138,7 +137,7 @@ func (d *Directory) bindThen(ctx context.Context, first *server, dn, password st
 	for _, s := range servers {
 		conn, err := d.dial(ctx, s)
 		if err != nil {
-			s.failed(time.Now())
+			s.failed(ctx)
 			errs = append(errs, err)
 			continue
 		}
@@ -153,7 +152,7 @@ func (d *Directory) bindAt(ctx context.Context, s *server, conn net.Conn, dn, pa
 	defer cancel()
 	code, diagnostic, err := simpleBind(answer, conn, dn, password)
 	if err != nil {
-		s.failed(time.Now())
+		s.failed(ctx)
 		return &lostError{s, err}
 	}
 	s.answered()

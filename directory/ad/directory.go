@@ -1,6 +1,7 @@
 package ad
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -45,6 +46,9 @@ type Options struct {
 	ServiceBase                string   // accounts below are services', and never log in
 	Suffix                     string   // of user principal names: tpead.gov.taipei
 	LockDuration               duration // where the directory does not tell its own; 15 min
+	// Failures is how many it may have counted for a password to be looked at:
+	// whatever its own rule is, ours is never passed by us; 5.
+	Failures int
 
 	Connect duration // TCP and TLS; 1 s
 	Answer  duration // one answer; 2 s
@@ -70,7 +74,7 @@ type Directory struct {
 	mu       sync.Mutex
 	idle     []*conn
 	closed   bool
-	lockFor  time.Duration // the domain's own, once it was read
+	rules    lockRules // the domain's own, once they were read
 	lockRead time.Time
 
 	refusedUntil time.Time // the service account was: nothing is tried
@@ -126,6 +130,9 @@ func (o *Options) defaults() {
 		if *p.v <= 0 {
 			*p.v = p.d
 		}
+	}
+	if o.Failures <= 0 {
+		o.Failures = 5
 	}
 	if o.Pool <= 0 {
 		o.Pool = 8
@@ -183,9 +190,13 @@ func parseServer(address string) (*server, error) {
 // penalty is how long a server that failed is asked only after the others.
 const penalty = 5 * time.Second
 
-func (s *server) failed(now time.Time) {
+// failed puts it behind the others for a while, unless it was us who hung up.
+func (s *server) failed(ctx context.Context) {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return
+	}
 	s.mu.Lock()
-	s.badUntil = now.Add(penalty)
+	s.badUntil = time.Now().Add(penalty)
 	s.mu.Unlock()
 }
 

@@ -116,6 +116,16 @@ func TestT078_TheDirectoryNeverCountsMoreThanFive(t *testing.T) {
 		t.Errorf("the directory counted %d", n)
 	}
 	h.want(e.Name, rightPassword, "locked")
+	// With our own lock gone before the directory forgot: not one bind more.
+	clean := newHouse(t, route(d))
+	clean.add("GEAA", e.Name)
+	before := count(t, d, e.Name)
+	for range 8 {
+		clean.try(e.Name, "Wrong-2026!")
+	}
+	if n := count(t, d, e.Name); n > 5 || n < before {
+		t.Errorf("the directory counted %d, then %d", before, n)
+	}
 	// With the controllers failing in the middle, too.
 	other := person(t, d)
 	h.add("GEAA", other.Name)

@@ -224,14 +224,14 @@ func (d *Directory) session(ctx context.Context, f func(run func(func(*conn) err
 	}
 	if c.reused {
 		if err := c.run(ctx, d.o.Answer, probe); trouble(err) {
-			d.put(c, err)
+			d.put(ctx, c, err)
 			if c, err = d.get(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	err = f(func(op func(*conn) error) error { return c.run(ctx, d.o.Answer, op) })
-	d.put(c, err)
+	d.put(ctx, c, err)
 	if trouble(err) {
 		return fmt.Errorf("%s: %w: %w", d.o.Name, idp.ErrUnavailable, err)
 	}

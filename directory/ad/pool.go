@@ -84,13 +84,13 @@ func (d *Directory) do(ctx context.Context, again bool, f func(*conn) error) err
 		}
 		if !again && c.reused { // may have died unnoticed: a write needs to know
 			if err := c.run(ctx, d.o.Answer, probe); trouble(err) {
-				d.put(c, err)
+				d.put(ctx, c, err)
 				last = err
 				continue
 			}
 		}
 		err = c.run(ctx, d.o.Answer, f)
-		d.put(c, err)
+		d.put(ctx, c, err)
 		if !trouble(err) {
 			return meaning(err)
 		}
@@ -147,12 +147,12 @@ func (d *Directory) pop() *conn {
 
 // put gives a connection back. After trouble it is closed, and its server is
 // asked after the others for a while, unless it merely died while idle.
-func (d *Directory) put(c *conn, err error) {
+func (d *Directory) put(ctx context.Context, c *conn, err error) {
 	defer func() { <-d.slots }()
 	if trouble(err) {
 		var late net.Error
 		if !c.reused || errors.As(err, &late) && late.Timeout() || isCode(err, ldap.LDAPResultBusy, ldap.LDAPResultUnavailable) || timedOut(err) {
-			c.server.failed(time.Now())
+			c.server.failed(ctx)
 		}
 		c.close()
 		return
@@ -188,7 +188,7 @@ func (d *Directory) open(ctx context.Context) (*conn, error) {
 		if errors.Is(err, errService) {
 			break // another server would count it too
 		}
-		s.failed(time.Now())
+		s.failed(ctx)
 		if ctx.Err() != nil {
 			break
 		}
