@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -35,7 +36,7 @@ const maxSAM = 20
 const badInName = "\"/\\[]:;|=,+*?<>@"
 
 func (d *Directory) checkName(name string) error {
-	if name == "" || strings.TrimSpace(name) != name || strings.HasSuffix(name, ".") || strings.HasSuffix(name, "$") ||
+	if name == "" || !utf8.ValidString(name) || strings.TrimSpace(name) != name || strings.HasSuffix(name, ".") || strings.HasSuffix(name, "$") ||
 		strings.ContainsAny(name, badInName) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) || len(utf16.Encode([]rune(name))) > maxSAM {
 		return fmt.Errorf("%q can't be an account's name", name)
 	}

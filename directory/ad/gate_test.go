@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -307,4 +308,61 @@ func TestDirectoriesSideBySide(t *testing.T) {
 	h.add("GEAA", "ab1234")
 	h.want("ab1234", "anything else", "wrong")
 	h.want("ab1234", rightPassword, "ok")
+}
+
+func TestT064_OthersGoOnBesideASlowDirectory(t *testing.T) {
+	stop := make(chan struct{})
+	s := script(t, func(c *testenv.LDAPCall) bool {
+		select {
+		case <-stop:
+		case <-time.After(30 * time.Second):
+		}
+		c.Close()
+		return true
+	})
+	d := joined(t, func(o *ad.Options) { o.Answer, o.Login = time.Second, 3*time.Second }, s)
+	h := newHouse(t, route(d))
+	h.add("GEAA", "ab1234")
+	r := directory.Registrar{Accounts: h.store, Names: h.Names, Key: key, Now: time.Now, Seal: func(b []byte, _ string) []byte { return b }}
+	hash, err := h.Hasher.Hash(t.Context(), rightPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.Put(t.Context(), directory.NewPerson{
+		Person: idp.Person{ID: "p-portal", Name: "李小明"}, PasswordHash: hash, Accounts: []idp.Account{{Name: "li", Kind: idp.AccountPortal}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What a card's login asks the gate, and a password that is looked at here.
+	p95 := func() time.Duration {
+		var took []time.Duration
+		for range 60 {
+			start := time.Now()
+			h.want("li", rightPassword, "ok")
+			if _, err := h.PersonLocked(t.Context(), "p-portal"); err != nil {
+				t.Error(err)
+			}
+			took = append(took, time.Since(start))
+		}
+		slices.Sort(took)
+		return took[len(took)*95/100]
+	}
+	calm := p95()
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range 500 {
+		wg.Go(func() { h.try("ab1234", rightPassword) })
+	}
+	time.Sleep(300 * time.Millisecond) // all are counted, and wait
+	busy := p95()
+	wg.Wait()
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("500 logins failed only after %v", took)
+	}
+	close(stop)
+	t.Logf("p95 %v, beside 500 that wait %v", calm, busy)
+	if busy > 2*calm+20*time.Millisecond {
+		t.Errorf("p95 %v, beside 500 that wait %v", calm, busy)
+	}
 }
