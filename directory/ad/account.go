@@ -43,9 +43,8 @@ func (d *Directory) checkName(name string) error {
 	return nil
 }
 
-// Create makes an account, with its password, and enables it, in this order: an
-// interrupted one is left disabled, and Create again finishes it. Where the name
-// is taken it is idp.ErrConflict.
+// Create makes an account with its password: all of it or nothing. Where the
+// name is taken it is idp.ErrConflict.
 func (d *Directory) Create(ctx context.Context, n NewAccount) (*Entry, error) {
 	if err := d.checkName(n.Name); err != nil {
 		return nil, err
@@ -137,7 +136,9 @@ func (d *Directory) createPlain(ctx context.Context, n NewAccount, under string)
 		return err
 	}
 	if err := d.passwd(ctx, add.DN, n.Password); err != nil {
-		return err
+		// Until it has one, nobody can log in with it: nothing was opened.
+		gone := d.do(context.WithoutCancel(ctx), false, func(c *conn) error { return c.ldap.Del(ldap.NewDelRequest(add.DN, nil)) })
+		return errors.Join(err, gone)
 	}
 	if n.Disabled {
 		return d.permanentLock(ctx, add.DN, true)

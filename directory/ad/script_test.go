@@ -173,7 +173,7 @@ func TestT056_ExactlyOneEntry(t *testing.T) {
 			c.Done(0, "")
 			return true
 		})
-		d := joined(t, nil, s)
+		d := joined(t, patient, s)
 		check(t, d, "ab1234", rightPassword, "wrong")
 		for _, c := range s.Calls() {
 			if c.Op == testenv.LDAPBind && c.Name != serviceDN && c.Password == rightPassword {
@@ -554,5 +554,50 @@ func TestServiceAccountDoesNotLockItself(t *testing.T) {
 	}
 	if n := s.Binds(""); n != 1 {
 		t.Errorf("%d binds of the service account", n)
+	}
+}
+
+func TestPool_ServiceConnectionsAreKept(t *testing.T) {
+	s := script(t, plainly)
+	d := joined(t, func(o *ad.Options) { o.Pool = 3 }, s)
+	var wg sync.WaitGroup
+	for range 60 {
+		wg.Go(func() {
+			if _, err := d.Find(t.Context(), "ab1234"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	check(t, d, "ab1234", rightPassword, "ok")
+	service, users := 0, 0
+	for _, c := range s.Calls() {
+		switch {
+		case c.Op == testenv.LDAPBind && c.Name == serviceDN:
+			service++
+		case c.Op == testenv.LDAPBind:
+			users++
+		}
+	}
+	if service > 3 || users != 1 || s.Connections() != service+users {
+		t.Errorf("%d service binds, %d users', %d connections", service, users, s.Connections())
+	}
+}
+
+func TestPool_AnIdleConnectionThatDiedIsNoTrouble(t *testing.T) {
+	s := script(t, plainly)
+	proxy := testenv.NewProxy(t, s.Address)
+	d := joined(t, func(o *ad.Options) { o.Servers = []string{"ldaps://" + proxy.Address} }, s)
+	for range 5 {
+		if _, err := d.Find(t.Context(), "ab1234"); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Disable(t.Context(), "01010101-0101-0101-0101-010101010101"); err != nil {
+			t.Fatal(err)
+		}
+		proxy.Kill()
+		if err := proxy.Start(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -42,6 +41,8 @@ var samba struct {
 	ad   *AD
 	err  error
 }
+
+var errBusy = errors.New("it did not end in time")
 
 // sambaPassword is the administrator's.
 const sambaPassword = "Admin-2026!pw"
@@ -100,12 +101,12 @@ func sambaLock() (*os.File, error) {
 		return nil, err
 	}
 	for deadline := time.Now().Add(8 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
+		got, err := tryLock(f)
+		if got {
 			return f, nil
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
-			return nil, fmt.Errorf("another domain runs on this machine (%s): %w", path, errors.Join(err, f.Close()))
+		if err != nil || time.Now().After(deadline) {
+			return nil, fmt.Errorf("another domain runs on this machine (%s): %w", path, errors.Join(err, errBusy, f.Close()))
 		}
 	}
 }
