@@ -21,7 +21,7 @@ func Default() *Config {
 			Failures: 5, Window: Duration(15 * time.Minute), Duration: Duration(15 * time.Minute),
 			SourceNames: 20, GatewayNames: 500, SourceWindow: Duration(15 * time.Minute),
 		},
-		Passwords: Passwords{Memory: 19456, Passes: 2, Waiting: 256},
+		Passwords: Passwords{Memory: 19456, Passes: 2, Waiting: 256, Profile: "baseline", StartLife: Duration(day)},
 		Sync:      Sync{Every: Duration(time.Hour)},
 		Directory: Directory{Recheck: Duration(4 * time.Minute), Floor: Duration(400 * time.Millisecond)},
 		Cards: Cards{

@@ -173,7 +173,7 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 
 // SetByCard sets a forgotten password for a person whose bound card has just
 // been read. It opens the person's lock: a key is no guess.
-func (p *Passwords) SetByCard(ctx context.Context, person *idp.Person, password string) (*Changed, error) {
+func (p *Passwords) SetByCard(ctx context.Context, person *idp.Person, password, session string) (*Changed, error) {
 	account, err := p.Target(ctx, person.ID)
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (p *Passwords) SetByCard(ctx context.Context, person *idp.Person, password 
 	if err := p.check(ctx, person, password); err != nil {
 		return nil, err
 	}
-	done, err := p.set(ctx, person, account, password, how{kind: "password.card"})
+	done, err := p.set(ctx, person, account, password, how{kind: "password.card", session: session})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/templates"
 )
@@ -56,6 +57,8 @@ type Handler struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Settings Settings
+
+	Passwords *directory.Passwords // nil: one that must be changed opens nothing
 }
 
 // The most that a form may hold.
@@ -78,4 +81,7 @@ func (h *Handler) Mount(mux idp.Mux) {
 	mux.Handle("POST /login/consent", http.HandlerFunc(h.consent))
 	mux.Handle("POST /login/stepup", http.HandlerFunc(h.stepUp))
 	mux.Handle("POST /login/cancel", http.HandlerFunc(h.cancel))
+	if h.Passwords != nil {
+		mux.Handle("POST /login/change", http.HandlerFunc(h.change))
+	}
 }

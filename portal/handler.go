@@ -8,6 +8,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/templates"
 )
@@ -48,6 +49,8 @@ type Handler struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Settings Settings
+
+	Passwords *directory.Passwords // nil: they are changed elsewhere
 }
 
 // The most that a form may hold.
@@ -69,6 +72,9 @@ func (h *Handler) Mount(mux idp.Mux) {
 	mux.Handle("POST /card/bind/challenge", http.HandlerFunc(h.bindChallenge))
 	mux.Handle("POST /card/bind/sign", http.HandlerFunc(h.bindSign))
 	mux.Handle("POST /card/bind/confirm", http.HandlerFunc(h.bindConfirm))
+	if h.Passwords != nil {
+		h.mountPasswords(mux)
+	}
 }
 
 func orElse(d, otherwise time.Duration) time.Duration {

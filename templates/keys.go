@@ -53,7 +53,7 @@ func families() []string {
 		add(prefix, cardChecks...)
 	}
 	add("card.msg.", cardMessages...)
-	return keys
+	return append(keys, passwordKeys()...)
 }
 
 // usedKeys lists every key that a page can ask for.

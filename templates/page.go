@@ -101,7 +101,7 @@ func (p *page) LinksHome() bool {
 	case Home, Error, LoggedOut, Bind:
 		return true
 	}
-	return false
+	return p.menued()
 }
 
 // CanLogOut tells whether the page has a logout button at the top.
@@ -110,7 +110,7 @@ func (p *page) CanLogOut() bool {
 	case Home, Bind:
 		return true
 	}
-	return false
+	return p.menued()
 }
 
 // contact is whom to ask, in the page's language.

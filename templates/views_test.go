@@ -82,6 +82,7 @@ func everyView(s, u string) map[string]View {
 			Systems: []Tile{{Name: s, URI: u, Category: s}}, Sessions: []SessionRow{{ID: s, Agent: s, Address: s, SeenAt: clock}},
 			Notice: NoticeSessionEnded}
 	}
+	addPasswordViews(views, base, s)
 	return views
 }
 

@@ -28,15 +28,17 @@ type words map[string]map[string]string
 func loadWords() (words, error) {
 	w := words{}
 	for _, lang := range languages {
-		data, err := localeFiles.ReadFile("locale/" + lang + ".json")
-		if err != nil {
-			return nil, fmt.Errorf("words: %w", err)
+		w[lang] = map[string]string{}
+		for _, name := range []string{lang, "passwords." + lang} {
+			data, err := localeFiles.ReadFile("locale/" + name + ".json")
+			if err != nil {
+				return nil, fmt.Errorf("words: %w", err)
+			}
+			texts := w[lang] // reading adds to what is there
+			if err := json.Unmarshal(data, &texts); err != nil {
+				return nil, fmt.Errorf("words in %s: %w", name, err)
+			}
 		}
-		texts := map[string]string{}
-		if err := json.Unmarshal(data, &texts); err != nil {
-			return nil, fmt.Errorf("words of %s: %w", lang, err)
-		}
-		w[lang] = texts
 	}
 	return w, nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func (c *cli) accountCommand() *cobra.Command {
-	return group("account", "Look at accounts and unlock them", c.accountShow(), c.accountUnlock(), c.accountForget())
+	return group("account", "Look at accounts and unlock them", c.accountShow(), c.accountUnlock(), c.accountForget(), c.accountReset())
 }
 
 type shownAccount struct {

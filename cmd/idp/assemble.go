@@ -33,6 +33,7 @@ type house struct {
 	sealer      *keys.Sealer
 	ring        *keys.Ring
 	gate        *directory.Gate
+	passwords   *directory.Passwords
 	directories *directories
 	crls        *cardreader.CRLFiles
 	sweeper     *cardreader.Sweeper
@@ -72,6 +73,10 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 	}
 	pages, verifier, err := h.prepare(ctx, o)
 	if err != nil {
+		return err
+	}
+	h.gate = h.directories.join(newGate(o.Config, h.store, h.sealer, h.logger, o.Now))
+	if h.passwords, err = newPasswords(o.Config, h.gate, h.store, h.sealer, h.logger, o.Now); err != nil {
 		return err
 	}
 	h.mounts = server.NewMounts(metrics)
@@ -155,7 +160,6 @@ func names(c *config.Config) policy.Names {
 // mountAll is the list of everything that answers requests.
 func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier *cardreader.Verifier) {
 	c, now := h.config, o.Now
-	h.gate = h.directories.join(newGate(c, h.store, h.sealer, h.logger, now))
 	sessions := &session.Manager{
 		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
 	}
@@ -179,11 +183,11 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 		}).Mount},
 		mounting{(&login.Handler{
 			Store: h.store, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
-			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
+			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All}, Passwords: h.passwords,
 		}).Mount},
 		mounting{(&portal.Handler{
 			Store: h.store, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
-			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
+			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()}, Passwords: h.passwords,
 		}).Mount},
 	} {
 		part.Mount(h.mounts)

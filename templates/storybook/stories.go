@@ -45,7 +45,7 @@ func system(lang string) string {
 }
 
 func stories() []story {
-	return append(append(loginStories(), otherStories()...), append(homeStories(), bindStories()...)...)
+	return append(append(loginStories(), otherStories()...), append(homeStories(), append(bindStories(), passwordStories()...)...)...)
 }
 
 func login(change func(v *templates.Login)) func(lang string) templates.View {
