@@ -29,6 +29,7 @@ var (
 	_ directory.Leases      = (*Store)(nil)
 	_ directory.Histories   = (*Store)(nil)
 	_ directory.Phases      = (*Store)(nil)
+	_ directory.Migration   = (*Store)(nil)
 	_ sync.People           = (*Store)(nil)
 	_ sync.Runs             = (*Store)(nil)
 	_ directory.Identities  = (*Store)(nil)

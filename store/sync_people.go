@@ -21,6 +21,8 @@ const (
 	holdings  query = `SELECT person_id, name, kind, state FROM accounts ORDER BY position, name`
 	allPosts  query = `SELECT person_id, agency, unit, title FROM posts ORDER BY position`
 	allUnits  query = `SELECT code, name, '', parent FROM agencies UNION ALL SELECT agency, '', name, parent FROM units`
+	allBound  query = `SELECT portal, tpead FROM bindings`
+	retired   query = `SELECT name FROM used_names u WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.name = u.name)`
 	putUnit   query = `INSERT INTO units (agency, name, parent) VALUES ($1, $2, $3) ON CONFLICT (agency, name) DO UPDATE SET parent = excluded.parent`
 	putBranch query = `INSERT INTO agencies (code, name, parent) VALUES ($1, $2, $3)
 		ON CONFLICT (code) DO UPDATE SET name = excluded.name, parent = excluded.parent`
@@ -56,71 +58,81 @@ const (
 
 // Standings implements sync.People.
 func (s *Store) Standings(ctx context.Context, yield func(*directory.Standing) error) error {
-	var order []*directory.Standing
-	people := map[string]*directory.Standing{}
+	var g *gathering
 	err := s.read(ctx, func(r runner) error {
-		order = order[:0]
-		clear(people)
-		shared := map[string]string{}
-		intern := func(text *string) {
-			if kept, ok := shared[*text]; ok {
-				*text = kept
-			} else {
-				shared[*text] = *text
-			}
-		}
-		err := r.rows(with(standings, []byte{}), func(scan scan) error {
-			p := &directory.Standing{}
-			var hash []byte
-			if err := scan(&p.ID, &hash, &p.IDTail, moment{&p.UpdatedAt}, &p.Name, &p.Agency, &p.Unit, &p.Title, &p.Email, &p.Phone,
-				&p.Address, &p.State, &p.Shared, &p.Source); err != nil {
-				return err
-			}
-			p.IDHash = string(hash)
-			for _, text := range []*string{&p.Agency, &p.Unit, &p.Title, &p.Address, &p.Source, (*string)(&p.State)} {
-				intern(text)
-			}
-			order, people[p.ID] = append(order, p), p
-			return nil
-		})
-		if err != nil {
+		g = &gathering{byID: map[string]*directory.Standing{}, shared: map[string]string{}}
+		if err := r.rows(with(standings, []byte{}), g.person); err != nil {
 			return err
 		}
-		if err := r.rows(with(holdings), func(scan scan) error {
-			var id, state string
-			var h directory.Holding
-			if err := scan(&id, &h.Name, &h.Kind, &state); err != nil {
-				return err
-			}
-			intern((*string)(&h.Kind))
-			h.Closed = state == closed
-			if p := people[id]; p != nil {
-				p.Accounts = append(p.Accounts, h)
-			}
-			return nil
-		}); err != nil {
+		if err := r.rows(with(holdings), g.account); err != nil {
 			return err
 		}
-		return r.rows(with(allPosts), func(scan scan) error {
-			var id string
-			var p directory.Post
-			if err := scan(&id, &p.Agency, &p.Unit, &p.Title); err != nil {
-				return err
-			}
-			if who := people[id]; who != nil {
-				who.Posts = append(who.Posts, p)
-			}
-			return nil
-		})
+		return r.rows(with(allPosts), g.post)
 	})
 	if err != nil {
 		return err
 	}
-	for i, p := range order {
-		order[i] = nil
+	for i, p := range g.order {
+		g.order[i] = nil
 		if err := yield(p); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// gathering puts people together from three tables.
+type gathering struct {
+	order  []*directory.Standing
+	byID   map[string]*directory.Standing
+	shared map[string]string // texts that many people have, kept once
+}
+
+func (g *gathering) intern(text *string) {
+	if kept, ok := g.shared[*text]; ok {
+		*text = kept
+	} else {
+		g.shared[*text] = *text
+	}
+}
+
+func (g *gathering) person(scan scan) error {
+	p := &directory.Standing{}
+	var hash []byte
+	if err := scan(&p.ID, &hash, &p.IDTail, moment{&p.UpdatedAt}, &p.Name, &p.Agency, &p.Unit, &p.Title, &p.Email, &p.Phone,
+		&p.Address, &p.State, &p.Shared, &p.Source); err != nil {
+		return err
+	}
+	p.IDHash = string(hash)
+	for _, text := range []*string{&p.Agency, &p.Unit, &p.Title, &p.Address, &p.Source, (*string)(&p.State)} {
+		g.intern(text)
+	}
+	g.order, g.byID[p.ID] = append(g.order, p), p
+	return nil
+}
+
+func (g *gathering) account(scan scan) error {
+	var id, state string
+	var h directory.Holding
+	if err := scan(&id, &h.Name, &h.Kind, &state); err != nil {
+		return err
+	}
+	g.intern((*string)(&h.Kind))
+	h.Closed = state == closed
+	if p := g.byID[id]; p != nil {
+		p.Accounts = append(p.Accounts, h)
+	}
+	return nil
+}
+
+func (g *gathering) post(scan scan) error {
+	var id string
+	var post directory.Post
+	if err := scan(&id, &post.Agency, &post.Unit, &post.Title); err != nil {
+		return err
+	}
+	if p := g.byID[id]; p != nil {
+		p.Posts = append(p.Posts, post)
 	}
 	return nil
 }
@@ -150,6 +162,28 @@ func (s *Store) Units(ctx context.Context) ([]directory.Unit, error) {
 		})
 	})
 	return found, err
+}
+
+// Names implements sync.People.
+func (s *Store) Names(ctx context.Context) (bound map[string]string, gone map[string]bool, err error) {
+	err = s.read(ctx, func(r runner) error {
+		bound, gone = map[string]string{}, map[string]bool{}
+		if err := r.rows(with(allBound), func(scan scan) error {
+			var portal, tpead string
+			err := scan(&portal, &tpead)
+			bound[portal] = tpead
+			return err
+		}); err != nil {
+			return err
+		}
+		return r.rows(with(retired), func(scan scan) error {
+			var name string
+			err := scan(&name)
+			gone[name] = true
+			return err
+		})
+	})
+	return bound, gone, err
 }
 
 // Apply implements sync.People.

@@ -13,7 +13,8 @@ import (
 )
 
 func (c *cli) directoryCommand() *cobra.Command {
-	return group("directory", "The migration to single accounts", c.phaseCommand())
+	return group("directory", "The migration to single accounts",
+		c.phaseCommand(), c.provisionCommand(), c.renameCommand(), c.rateCommand())
 }
 
 func (c *cli) phaseCommand() *cobra.Command {

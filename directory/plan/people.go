@@ -41,6 +41,9 @@ func (m *maker) group(rows []directory.FedRow) {
 			continue
 		}
 		r.Account, r.Mail, r.TPEAD = name, m.Names.Normalize(r.Mail), m.Names.Normalize(r.TPEAD)
+		if b := m.state.Bound[name]; m.state.Retired[r.TPEAD] || b != "" && b != r.TPEAD {
+			r.TPEAD = "" // bound otherwise, or renamed, since the feed learnt of it
+		}
 		id := strings.ToUpper(policy.NormalizeName(r.NationalID))
 		if !policy.ValidNationalID(id) {
 			m.noID(r, id)
@@ -113,7 +116,7 @@ func (m *maker) people(faulty map[string]bool) {
 		}
 		c := directory.Change{To: to, Line: g.rows[0].Line, Moved: moved}
 		for _, r := range g.rows {
-			if r.TPEAD != "" && g.idHash != "" && m.taken[r.TPEAD] == "" {
+			if r.TPEAD != "" && g.idHash != "" && m.state.Bound[r.Account] == "" && !m.boundTo[r.TPEAD] {
 				c.Bind = append(c.Bind, [2]string{r.Account, r.TPEAD})
 			}
 		}

@@ -17,8 +17,10 @@ import (
 // State is what is kept.
 type State struct {
 	People  []*directory.Standing
-	Units   []directory.Unit // agencies (without Name) and their units
-	LastRow int              // rows of the source's last applied run; 0: none
+	Units   []directory.Unit  // agencies (without Name) and their units
+	LastRow int               // rows of the source's last applied run; 0: none
+	Bound   map[string]string // portal account: its TPEAD account
+	Retired map[string]bool   // names that were given once and are nobody's any more
 }
 
 // Options are what a plan is made with.
@@ -95,6 +97,7 @@ type maker struct {
 	taken     map[string]string              // every account name kept: person ID
 	agencies  map[string]bool
 	groups    []*group
+	boundTo   map[string]bool // TPEAD accounts that are bound
 	seen      map[string]bool // people that the feed speaks of, well or badly
 	faulty    map[string]bool // people of whom a row is faulty: left as they are
 	fedIDs    map[string]bool // keyed hashes of the national IDs in the feed
@@ -121,6 +124,10 @@ func (m *maker) index() {
 		if s.Source == m.Source && s.State == idp.PersonEnabled {
 			m.plan.Counts.Enabled++
 		}
+	}
+	m.boundTo = make(map[string]bool, len(m.state.Bound))
+	for _, tpead := range m.state.Bound {
+		m.boundTo[tpead] = true
 	}
 	// Whom a row with a fault seems to be about is not missing.
 	for _, f := range m.plan.Faults {

@@ -200,6 +200,9 @@ func (r *Runner) make(ctx context.Context, s Source) (*plan.Plan, error) {
 	if state.Units, err = r.People.Units(ctx); err != nil {
 		return nil, fmt.Errorf("read agencies: %w", err)
 	}
+	if state.Bound, state.Retired, err = r.People.Names(ctx); err != nil {
+		return nil, fmt.Errorf("read bindings: %w", err)
+	}
 	o := plan.Options{
 		Source: s.Name, Known: s.Mapping.Known(), Names: r.Names, Key: r.Key, Seal: r.Seal, NewID: directory.NewID,
 		Limits: s.Limits, TotalRows: f.Total, HasUnits: s.Agencies != nil,

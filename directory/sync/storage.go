@@ -66,6 +66,9 @@ type People interface {
 	Standings(ctx context.Context, yield func(*directory.Standing) error) error
 	// Units lists agencies and their units.
 	Units(ctx context.Context) ([]directory.Unit, error)
+	// Names gives the TPEAD account of each bound portal account, and the names that
+	// were given once and are nobody's any more.
+	Names(ctx context.Context) (bound map[string]string, retired map[string]bool, err error)
 	// Apply makes the change, notes it in the person's history and marks it done,
 	// in one transaction. ErrStale: the person has changed since; idp.ErrConflict:
 	// a name or national ID is another's; idp.ErrUsed: it was applied before.

@@ -289,6 +289,8 @@ CREATE INDEX persons_agency ON persons (agency);
 ALTER TABLE accounts ADD COLUMN state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'disabled'));
 -- Its password is known to nobody: the owner has to set one.
 ALTER TABLE accounts ADD COLUMN must_set BOOLEAN NOT NULL DEFAULT FALSE;
+-- One single account for a person, for life.
+CREATE UNIQUE INDEX accounts_single ON accounts (person_id) WHERE kind = 'single';
 
 -- Concurrent posts; the main one stands in persons.
 CREATE TABLE posts (
@@ -374,6 +376,25 @@ CREATE TABLE sync_faults (
     PRIMARY KEY (run_id, seq)
 );
 
+-- What a directory elsewhere still has to be told, one after the other for each
+-- person. It holds no secret.
+CREATE TABLE directory_effects (
+    id        TEXT PRIMARY KEY,
+    person_id TEXT NOT NULL REFERENCES persons (id),
+    kind      TEXT NOT NULL CHECK (kind IN ('create', 'rename', 'update', 'enable', 'disable')),
+    account   TEXT NOT NULL,
+    former    TEXT NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'failed')),
+    made_at   BIGINT NOT NULL,
+    due_at    BIGINT NOT NULL,
+    tries     BIGINT NOT NULL,
+    lease     TEXT NOT NULL,
+    fault     TEXT NOT NULL
+);
+CREATE INDEX directory_effects_due ON directory_effects (due_at) WHERE state = 'waiting';
+CREATE INDEX directory_effects_person ON directory_effects (person_id, made_at);
+
+INSERT INTO directory_effects VALUES ('e1', 'p1', 'create', 'ab1234', '', 'waiting', 1700000000000000, 1700000000000000, 0, '', '');
 INSERT INTO units VALUES ('379', '一科', '');
 INSERT INTO accounts VALUES ('wang', 'portal', 'p1', 1, 'active', FALSE);
 INSERT INTO posts VALUES ('p1', 1, '379', '一科', '兼任');
