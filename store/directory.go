@@ -17,7 +17,9 @@ const (
 		WHERE directory_entries.person_id = excluded.person_id`
 	forgetEntries query = `DELETE FROM directory_entries WHERE account = $1`
 
+	// Of whom a directory is still to be told something it can't be right about.
 	livePeople query = `SELECT p.id FROM persons p WHERE p.id > $1
+		AND NOT EXISTS (SELECT 1 FROM directory_effects e WHERE e.person_id = p.id AND e.state = 'waiting')
 		AND (EXISTS (SELECT 1 FROM sessions s WHERE s.person_id = p.id AND s.ended_at = 0 AND s.ends_at > $2)
 			OR EXISTS (SELECT 1 FROM grants g WHERE g.person_id = p.id AND g.person_id <> '' AND g.revoked_at = 0 AND g.ends_at > $2))
 		ORDER BY p.id LIMIT $3`

@@ -30,6 +30,8 @@ var (
 	_ directory.Histories   = (*Store)(nil)
 	_ directory.Phases      = (*Store)(nil)
 	_ directory.Migration   = (*Store)(nil)
+	_ directory.Effects     = (*Store)(nil)
+	_ directory.Holdings    = (*Store)(nil)
 	_ sync.People           = (*Store)(nil)
 	_ sync.Runs             = (*Store)(nil)
 	_ directory.Identities  = (*Store)(nil)

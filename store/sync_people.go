@@ -270,7 +270,20 @@ func updating(run *sync.Run, c *directory.Change, at time.Time) []statement {
 			list = append(append(list, with(removePosts, c.PersonID)), postsOf(c)...)
 		}
 	}
-	return append(list, bindings(c, at)...)
+	return append(append(list, bindings(c, at)...), switching(run, c, at)...)
+}
+
+// switching has the person's directory told that they were disabled or enabled.
+func switching(run *sync.Run, c *directory.Change, at time.Time) (list []statement) {
+	if c.Kind != directory.ChangeDisable && c.Kind != directory.ChangeEnable {
+		return nil
+	}
+	for _, a := range c.To.Accounts {
+		if a.Kind == idp.AccountTPEAD || a.Kind == idp.AccountSingle {
+			list = append(list, with(addEffect, c.PersonID, historyID(run.ID, c.Seq)+"/"+a.Name, string(c.Kind), a.Name, "", micros(at)))
+		}
+	}
+	return list
 }
 
 func postsOf(c *directory.Change) (list []statement) {

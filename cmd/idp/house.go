@@ -147,6 +147,7 @@ func (h *house) run(ctx context.Context) error {
 	go h.watchCards(background)
 	go h.prune(background)
 	h.synchronise(background)
+	h.tellDirectories(background)
 	go h.watchDirectories(background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
 	err := h.server.Run(ctx)

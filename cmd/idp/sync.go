@@ -15,7 +15,7 @@ import (
 
 func (c *cli) syncCommand() *cobra.Command {
 	return group("sync", "Bring people and agencies to what their sources say",
-		c.syncRun(), c.syncPlan(), c.syncStatus(), c.syncHistory())
+		c.syncRun(), c.syncPlan(), c.syncStatus(), c.syncHistory(), c.syncDrift())
 }
 
 // syncing is what the commands of sync work on.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"taipeion.internal/idp/config"
+	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/directory/feed"
 	"taipeion.internal/idp/directory/plan"
 	"taipeion.internal/idp/directory/sync"
@@ -93,4 +94,12 @@ func (h *house) synchronise(ctx context.Context) {
 		return
 	}
 	go newRunner(h.config, h.store, h.sealer, h.logger, time.Now).Every(ctx, every, sources)
+}
+
+// tellDirectories tells them what batch jobs and synchronisation did here.
+func (h *house) tellDirectories(ctx context.Context) {
+	if len(h.directories.open) == 0 {
+		return
+	}
+	go (&directory.Teller{Effects: h.store, Gate: h.gate, Now: time.Now, Logger: h.logger}).Run(ctx)
 }

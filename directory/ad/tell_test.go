@@ -79,6 +79,11 @@ func TestTeller_TellsTheDomain(t *testing.T) {
 	}
 	check(t, d, names[old.Name], rightPassword, "ok")
 	must(d.SwitchAccount(t.Context(), account(names[old.Name]), false))
+	gate := &directory.Gate{Accounts: st, Routes: []directory.Route{{Kinds: []idp.AccountKind{idp.AccountTPEAD, idp.AccountSingle}, Backend: d}}}
+	drift, err := directory.FindDrift(t.Context(), gate, st)
+	if err != nil || len(drift) != 1 || drift[0].Account != names[old.Name] || drift[0].Here != "open" {
+		t.Errorf("drift %+v %v", drift, err)
+	}
 	check(t, d, names[old.Name], rightPassword, "disabled")
 	must(d.SwitchAccount(t.Context(), account("zz0000"), false))
 }
