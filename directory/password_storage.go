@@ -21,6 +21,7 @@ type NewPassword struct {
 	PersonID   string
 	Hash       string    // argon2id, where it is looked at here; empty: elsewhere
 	Sealed     []byte    // the same or another hash of it, sealed, for the history
+	Former     []byte    // the one before, sealed, where the history does not hold it yet
 	Keep       int       // how many the history holds
 	MustChange bool      // it is a start password
 	EndsAt     time.Time // of a start password

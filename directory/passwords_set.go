@@ -87,6 +87,15 @@ func (p *Passwords) set(ctx context.Context, person *idp.Person, account *idp.Ac
 	if err != nil {
 		return nil, err
 	}
+	if len(standing.History) == 0 {
+		former, err := p.Gate.Accounts.PasswordHash(ctx, person.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read password hash: %w", err)
+		}
+		if former != "" {
+			n.Former = p.Seal([]byte(former), historyContext(person.ID))
+		}
+	}
 	backend, err := p.Gate.backend(ctx, *account)
 	if err != nil {
 		return nil, err

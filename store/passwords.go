@@ -78,11 +78,14 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		if changed == 0 {
 			return idp.ErrConflict
 		}
-		list := []statement{
+		var list []statement
+		if n.Former != nil {
+			list = append(list, with(addOldPassword, n.PersonID, n.Former))
+		}
+		list = append(list,
 			with(addOldPassword, n.PersonID, notNil(n.Sealed)), with(cutOldPasswords, n.PersonID, int64(n.Keep)),
 			with(markPassword, n.PersonID, micros(n.At)),
-			with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)),
-		}
+			with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)))
 		if n.Hash != "" {
 			list = append(list, with(putPassword, n.PersonID, n.Hash, micros(n.At)))
 		}
