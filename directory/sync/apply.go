@@ -34,21 +34,30 @@ func (r *Runner) apply(ctx context.Context, run *Run) error {
 		if len(list) == 0 {
 			break
 		}
-		// Units are in one another's way, and people need them: one by one, first.
-		rest := list
-		for len(rest) > 0 && rest[0].Kind == directory.ChangeUnit {
-			if err := r.one(ctx, run, &rest[0].Change); err != nil {
+		// Units need their agencies, and people both.
+		for _, some := range ranked(list) {
+			if err := r.many(ctx, run, some, func() { r.tell("apply", int(done.Add(1)), of) }); err != nil {
 				return err
 			}
-			r.tell("apply", int(done.Add(1)), of)
-			rest = rest[1:]
-		}
-		if err := r.many(ctx, run, rest, func() { r.tell("apply", int(done.Add(1)), of) }); err != nil {
-			return err
 		}
 		from = list[len(list)-1].Seq + 1
 	}
 	return r.finish(ctx, run)
+}
+
+// ranked puts what others need before them.
+func ranked(list []KeptChange) (parts [3][]KeptChange) {
+	for _, c := range list {
+		switch {
+		case c.Unit != nil && c.Unit.Name == "":
+			parts[0] = append(parts[0], c)
+		case c.Unit != nil:
+			parts[1] = append(parts[1], c)
+		default:
+			parts[2] = append(parts[2], c)
+		}
+	}
+	return parts
 }
 
 func (r *Runner) many(ctx context.Context, run *Run, list []KeptChange, told func()) error {
