@@ -11,7 +11,7 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 
 # Tests of these run without the race detector: they start the real program or
 # real servers, or compute for so long that the detector would cost minutes.
-PLAIN := ./internal/... ./cardreader/pkcs11 ./templates/...
+PLAIN := ./internal/... ./cardreader/pkcs11 ./directory/ad ./templates/...
 RACED = $(filter-out $(shell $(GO) list $(PLAIN) 2>/dev/null),$(shell $(GO) list ./... 2>/dev/null))
 
 .PHONY: help build demo test check words bench hunt deps generate

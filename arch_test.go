@@ -41,6 +41,8 @@ var apart = []string{"internal/testenv", "internal/e2e", "internal/bench", "temp
 var siblings = map[string]string{
 	"cardreader/agent > cardreader/pkcs11": "the agent drives cards through it",
 	"devicebind > devicebind/qr":           "it draws the codes",
+	"directory/sync > directory/feed":      "a run reads its source",
+	"directory/sync > directory/plan":      "a run makes its plan",
 }
 
 // owners: whoever needs one of these libraries asks its owner.
@@ -61,6 +63,8 @@ var owners = map[string][]string{
 	"github.com/go-webauthn/webauthn":     {"devicebind"},
 	"github.com/pquerna/otp":              {"devicebind"},
 	"github.com/skip2/go-qrcode":          {"devicebind"},
+	"github.com/go-ldap/ldap/v3":          {"directory/ad"},
+	"github.com/go-asn1-ber/asn1-ber":     {"directory/ad", "internal/testenv"}, // and the scripted server of its tests
 	"golang.org/x/text":                   {"*"},
 	// Tests only.
 	"github.com/chromedp/chromedp":    {},

@@ -44,6 +44,8 @@ func (c *Config) Check() error {
 	c.checkLimits(k)
 	c.checkCards(k)
 	c.checkFactors(k)
+	c.checkDirectory(k)
+	c.checkSync(k)
 	if len(k.faults) == 0 {
 		return nil
 	}
@@ -104,6 +106,7 @@ func (c *Config) checkTimes(k *check) {
 		{"lockout.window", c.Lockout.Window, time.Minute, 24 * time.Hour},
 		{"lockout.duration", c.Lockout.Duration, time.Minute, 24 * time.Hour},
 		{"lockout.source_window", c.Lockout.SourceWindow, time.Minute, 24 * time.Hour},
+		{"passwords.start_life", c.Passwords.StartLife, time.Hour, 7 * 24 * time.Hour},
 		{"cards.crl_refresh", c.Cards.CRLRefresh, time.Second, 24 * time.Hour},
 	} {
 		k.that(d.v.D() >= d.low && d.v.D() <= d.top, d.key, "must be from %v to %v", d.low, d.top)
@@ -123,6 +126,8 @@ func (c *Config) checkLimits(k *check) {
 	k.that(c.Passwords.Passes >= 1 && c.Passwords.Passes <= 20, "passwords.passes", "must be from 1 to 20")
 	k.that(c.Passwords.Concurrent >= 0 && c.Passwords.Concurrent <= 1024, "passwords.concurrent", "must be from 0 to 1024")
 	k.that(c.Passwords.Waiting >= 1 && c.Passwords.Waiting <= 100_000, "passwords.waiting", "must be from 1 to 100000")
+	k.that(c.Passwords.Profile == "baseline" || c.Passwords.Profile == "nist", "passwords.profile", "%q must be baseline or nist", c.Passwords.Profile)
+	k.that(c.Passwords.MinLength == 0 || c.Passwords.MinLength >= 8 && c.Passwords.MinLength <= 64, "passwords.min_length", "must be from 8 to 64, or 0")
 	k.that(len(c.Tokens.Algorithms) > 0, "tokens.algorithms", "must name at least one")
 	for _, alg := range c.Tokens.Algorithms {
 		known := []string{"RS256", "PS256", "ES256", "EdDSA"}

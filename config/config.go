@@ -41,10 +41,14 @@ type Config struct {
 	Tokens Tokens `yaml:"tokens"`
 	// When guessing stops.
 	Lockout Lockout `yaml:"lockout"`
-	// The cost of checking a password.
+	// The cost of checking a password, and the rules of a new one.
 	Passwords Passwords `yaml:"passwords"`
 	// Decorations that account names may be typed with.
 	Names Names `yaml:"names"`
+	// Directories that look at passwords.
+	Directory Directory `yaml:"directory"`
+	// Where people and agencies come from.
+	Sync Sync `yaml:"sync"`
 	// Natural-person cards.
 	Cards Cards `yaml:"cards"`
 	// Phones as keys.
@@ -167,7 +171,7 @@ type Lockout struct {
 	GatewayStarts int `yaml:"gateway_starts"`
 }
 
-// Passwords is the cost of argon2id.
+// Passwords is the cost of argon2id, and the rules of new passwords.
 type Passwords struct {
 	// Memory for one check, in KiB.
 	Memory uint32 `yaml:"memory"`
@@ -177,6 +181,15 @@ type Passwords struct {
 	Concurrent int `yaml:"concurrent"`
 	// Logins that may wait for their check; more are told to come back.
 	Waiting int `yaml:"waiting"`
+	// Rules of new passwords: "baseline" (資通系統防護基準: four classes, the last three
+	// refused, changed after 90 days) or "nist" (SP 800-63B-4: 15 characters, nothing else).
+	Profile string `yaml:"profile"`
+	// The least number of characters; at least 8. 0: the profile's own, 8 or 15.
+	MinLength int `yaml:"min_length"`
+	// File of leaked passwords, made by "idp passwords import". Empty: none.
+	Leaked string `yaml:"leaked" example:"leaked.bin"`
+	// How long a start password that an administrator gave can be used.
+	StartLife Duration `yaml:"start_life"`
 }
 
 // Names are decorations of account names.

@@ -41,7 +41,7 @@ func TestExampleHoldsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if len(c.Cards.Profiles) != 1 || c.Cards.Profiles[0].IDTailOID == "" || len(c.Networks.City) != 2 || c.Store.PostgreSQLFile == "" {
+	if len(c.Cards.Profiles) != 1 || c.Cards.Profiles[0].IDTailOID == "" || len(c.Networks.City) != 2 || len(c.Directory.Backends) != 1 || len(c.Sync.Sources) != 1 || c.Store.PostgreSQLFile == "" {
 		t.Errorf("not everything was read: %+v", c)
 	}
 }
@@ -126,6 +126,9 @@ func TestT225_ErrorsNameTheLineOrTheKey(t *testing.T) {
 		good + "mail: {server: x}\n":                                   "mail.server",
 		good + "mail: {server: \"x:25\", from: a@b, security: none}\n": "mail.security",
 		good + "mail: {server: \"x:25\", from: a@b, username: u}\n":    "mail: needs both",
+		good + "directory: {recheck: 6m}\n":                            "directory.recheck",
+		good + "directory: {backends: [{name: a}]}\n":                  "directory.backends[0].kind",
+		good + "directory: {backends: [{name: a, kind: ldap, servers: [\"http://h\"]}]}\n": "must begin with ldaps://",
 	} {
 		_, err := Load(write(t, text))
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {

@@ -27,7 +27,9 @@ func Default() *Config {
 			SourceNames: 20, GatewayNames: 500, SourceWindow: Duration(15 * time.Minute),
 			Starts: 300, GatewayStarts: 60_000,
 		},
-		Passwords: Passwords{Memory: 19456, Passes: 2, Waiting: 256},
+		Passwords: Passwords{Memory: 19456, Passes: 2, Waiting: 256, Profile: "baseline", StartLife: Duration(day)},
+		Sync:      Sync{Every: Duration(time.Hour)},
+		Directory: Directory{Recheck: Duration(4 * time.Minute), Floor: Duration(400 * time.Millisecond)},
 		Cards: Cards{
 			Agent: "http://localhost:16121", CRLRefresh: Duration(time.Minute), MOICA: true,
 		},

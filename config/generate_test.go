@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the generated files")
 // TestGenerated holds the example and the schema to the comments of the
 // structures: `go generate ./config` writes them anew.
 func TestGenerated(t *testing.T) {
-	g := &generator{docs: fieldDocs(t, "config.go", "factors.go", "../cardreader/profile.go")}
+	g := &generator{docs: fieldDocs(t, "config.go", "directory.go", "factors.go", "sync.go", "../cardreader/profile.go")}
 	yaml := g.example()
 	schema := g.schema(t)
 	for file, want := range map[string][]byte{
@@ -95,18 +95,17 @@ var profileSamples = map[string]string{
 	"without_crl": "false",
 }
 
-// profile writes one as a comment.
-func (g *generator) profile(out *bytes.Buffer, indent string) {
-	fmt.Fprintf(out, "%s#profiles:\n", indent)
-	typ := reflect.TypeFor[cardreader.Profile]()
+// one writes one element of a list as a comment; sample is what a key may say.
+func (g *generator) one(out *bytes.Buffer, indent, list string, typ reflect.Type, sample func(reflect.StructField) string) {
+	fmt.Fprintf(out, "%s#%s:\n", indent, list)
 	for i := range typ.NumField() {
 		f := typ.Field(i)
 		key, lead := f.Tag.Get("yaml"), "    "
 		if i == 0 {
 			lead = "  - "
 		}
-		if profileSamples[key] == "" {
-			g.missing = append(g.missing, "profileSamples "+key)
+		if sample(f) == "" {
+			g.missing = append(g.missing, "a sample of "+list+" "+key)
 		}
 		doc := g.doc(typ, f)
 		if i == 0 || doc != g.doc(typ, typ.Field(i-1)) { // else it was said for both
@@ -114,7 +113,7 @@ func (g *generator) profile(out *bytes.Buffer, indent string) {
 				fmt.Fprintf(out, "%s#    # %s\n", indent, line)
 			}
 		}
-		fmt.Fprintf(out, "%s#%s%s: %s\n", indent, lead, key, profileSamples[key])
+		fmt.Fprintf(out, "%s#%s%s: %s\n", indent, lead, key, sample(f))
 	}
 }
 
@@ -144,7 +143,11 @@ func (g *generator) section(out *bytes.Buffer, v reflect.Value, indent string) {
 		sample := f.Tag.Get("example")
 		switch value := v.Field(i); {
 		case key == "profiles":
-			g.profile(out, indent)
+			g.one(out, indent, key, reflect.TypeFor[cardreader.Profile](), func(f reflect.StructField) string { return profileSamples[f.Tag.Get("yaml")] })
+		case key == "sources":
+			g.one(out, indent, key, reflect.TypeFor[SyncSource](), func(f reflect.StructField) string { return f.Tag.Get("example") })
+		case key == "backends":
+			g.one(out, indent, key, reflect.TypeFor[DirectoryBackend](), func(f reflect.StructField) string { return f.Tag.Get("example") })
 		case key == "contacts":
 			fmt.Fprintf(out, "%scontacts:\n", indent)
 			for _, c := range value.Interface().([]Contact) {

@@ -15,7 +15,8 @@ type AccountState struct {
 	Person      *idp.Person
 	Accounts    []idp.Account
 	Failures    int       // within the window
-	LockedUntil time.Time // zero: not locked
+	LockedUntil time.Time // zero: not locked, neither here nor in a directory
+	Unasked     bool      // a directory did not answer: its lock is not in LockedUntil
 }
 
 // ErrReason says that an unlock needs a reason.
@@ -45,6 +46,9 @@ func (g *Gate) State(ctx context.Context, name string) (*AccountState, error) {
 		}
 		s.Failures = max(s.Failures, failures)
 	}
+	if err := g.askLockers(ctx, s); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -57,14 +61,56 @@ func (g *Gate) keysOf(s *AccountState) []string {
 	return keys
 }
 
-// Unlock opens a locked person before the time, on record: the person's counter
-// and those of all their names. Unlocking who is not locked is no error.
+// askLockers makes the locks of the person's directories part of the state: a
+// person's lock is one.
+func (g *Gate) askLockers(ctx context.Context, s *AccountState) error {
+	lockers, err := g.lockers(ctx, s.Accounts)
+	if err != nil {
+		return err
+	}
+	for _, l := range lockers {
+		until, err := l.LockedUntil(ctx, l.account)
+		if errors.Is(err, idp.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			g.Logger.WarnContext(ctx, "a directory does not tell its lock", "error", err)
+			s.Unasked = true
+			continue
+		}
+		if until.After(s.LockedUntil) {
+			s.LockedUntil = until
+		}
+	}
+	return nil
+}
+
+// openLockers opens the locks of the person's directories.
+func (g *Gate) openLockers(ctx context.Context, accounts []idp.Account) error {
+	lockers, err := g.lockers(ctx, accounts)
+	if err != nil {
+		return err
+	}
+	for _, l := range lockers {
+		if err := l.Unlock(ctx, l.account); err != nil && !errors.Is(err, idp.ErrNotFound) {
+			return fmt.Errorf("unlock in the directory: %w", err)
+		}
+	}
+	return nil
+}
+
+// Unlock opens a locked person before the time, on record: the person's counter,
+// those of all their names, and the locks of their directories, these first: if
+// one can't be opened, none of ours is. Unlocking who is not locked is no error.
 func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*AccountState, error) {
 	if strings.TrimSpace(reason) == "" {
 		return nil, ErrReason
 	}
 	s, err := g.State(ctx, name)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.openLockers(ctx, s.Accounts); err != nil {
 		return nil, err
 	}
 	e := idp.Event{
@@ -74,12 +120,13 @@ func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*Account
 	if err := g.Tries.Unlock(ctx, g.keysOf(s), e); err != nil {
 		return nil, fmt.Errorf("unlock: %w", err)
 	}
-	s.LockedUntil, s.Failures = time.Time{}, 0
+	s.LockedUntil, s.Failures, s.Unasked = time.Time{}, 0, false
 	return s, nil
 }
 
-// PersonLocked returns the end of a person's lock, zero if there is none. Cards
-// and phones ask it where Rules.All is set.
+// PersonLocked returns the end of a person's lock here, zero if there is none.
+// Cards and phones ask it where Rules.All is set; they go on when a directory
+// is away, so none is asked.
 func (g *Gate) PersonLocked(ctx context.Context, personID string) (time.Time, error) {
 	until, _, err := g.Tries.LockedUntil(ctx, g.personKey(personID), g.Now(), g.Rules)
 	if err != nil {

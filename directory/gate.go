@@ -47,10 +47,18 @@ type Gate struct {
 	Names    policy.Names
 	Rules    policy.Lockout
 	Sources  Sources
-	Key      func(context string, data []byte) []byte // keyed hash: counters hold no names
-	Record   func(ctx context.Context, events ...idp.Event) error
-	Now      func() time.Time
-	Logger   *slog.Logger
+	// Admits tells whether one may log in by the (normalised) name at all, as the
+	// phase of the migration has it; a name that it does not admit is treated as
+	// nobody's. nil admits every name.
+	Admits func(ctx context.Context, name string) (bool, error)
+	Routes []Route                                  // who looks, in this order; none fits: our own store
+	Floor  time.Duration                            // a refusal is not told before: its time tells nothing of who looked
+	Key    func(context string, data []byte) []byte // keyed hash: counters hold no names
+	Record func(ctx context.Context, events ...idp.Event) error
+	Now    func() time.Time
+	Logger *slog.Logger
+	// After says what a right password of our own store does not open: Local.After.
+	After func(ctx context.Context, personID string) error
 
 	turns turnstile
 }
@@ -61,7 +69,7 @@ const settleWithin = 15 * time.Second
 
 // CheckPassword tells whose name and password these are. Any other outcome is a
 // *Refusal; each try is on record.
-func (g *Gate) CheckPassword(ctx context.Context, name, password string) (*idp.Person, error) {
+func (g *Gate) CheckPassword(ctx context.Context, name, password string) (_ *idp.Person, err error) {
 	if !plausible(name, password) {
 		return nil, &Refusal{Reason: idp.ReasonWrong}
 	}
@@ -74,6 +82,7 @@ func (g *Gate) CheckPassword(ctx context.Context, name, password string) (*idp.P
 	if err := g.throttle(ctx, source); err != nil {
 		return nil, err
 	}
+	defer g.linger(ctx, time.Now())(&err)
 	account, try, err := g.resolve(ctx, name)
 	if err != nil {
 		return nil, g.unavailable(ctx, "resolve name", err)
@@ -95,22 +104,61 @@ func (g *Gate) look(ctx context.Context, account *idp.Account, reserved *Reserva
 		g.record(ctx, account, string(idp.ReasonLocked), "")
 		return nil, &Refusal{Reason: idp.ReasonLocked, Until: reserved.NameLockedUntil}
 	}
-	hash, err := "", error(nil)
+	whose := nobody
 	if account != nil && reserved.May() {
-		if hash, err = g.Accounts.PasswordHash(ctx, account.PersonID); err != nil {
-			return nil, g.giveBack(ctx, reserved, "read password hash", err)
-		}
-	} else if _, err := g.Accounts.PasswordHash(ctx, ""); err != nil && !errors.Is(err, idp.ErrNotFound) {
-		return nil, g.giveBack(ctx, reserved, "read password hash", err) // the same statements for everybody
+		whose = *account
 	}
-	right, err := g.Hasher.Verify(ctx, hash, password)
+	err := g.ask(ctx, whose, password)
+	if whose.PersonID == "" && (err == nil || !errors.Is(err, ErrNotLooked)) {
+		err = ErrWrong // nobody has a password
+	}
+	return g.settle(ctx, account, reserved, source, err)
+}
+
+// ask asks who looks at the account's passwords.
+func (g *Gate) ask(ctx context.Context, account idp.Account, password string) error {
+	b, err := g.backend(ctx, account)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotLooked, err)
+	}
+	return b.Check(ctx, account, password)
+}
+
+// settle makes the reserved try a failure or a success, or gives it back.
+func (g *Gate) settle(ctx context.Context, account *idp.Account, r *Reservation, source string, err error) (*idp.Person, error) {
+	var locked *LockedError
 	switch {
-	case err != nil:
-		return nil, g.giveBack(ctx, reserved, "verify password", err)
-	case !right:
-		return nil, g.failed(ctx, account, reserved, source)
+	case err == nil:
+		return g.succeeded(ctx, account, r)
+	case errors.Is(err, ErrWrong):
+		return nil, g.failed(ctx, account, r, source)
+	case errors.As(err, &locked):
+		return nil, g.lockedElsewhere(ctx, account, r, locked)
+	case errors.Is(err, ErrNotLooked):
+		return nil, g.giveBack(ctx, r, "look at password", err)
+	case errors.Is(err, ErrDisabled), errors.Is(err, ErrMustChange):
+		return nil, g.rightButClosed(ctx, account, r, err)
 	}
-	return g.succeeded(ctx, account, reserved)
+	// The directory may have looked, and counted: so do we. That is no wrong
+	// password, and is not called one.
+	g.record(ctx, account, string(idp.ReasonUnavailable), "the directory did not say")
+	return nil, g.unavailable(ctx, "look at password", err)
+}
+
+// linger holds a refusal back until the floor.
+func (g *Gate) linger(ctx context.Context, from time.Time) func(*error) {
+	return func(err *error) {
+		rest := g.Floor - time.Since(from)
+		if *err == nil || rest <= 0 {
+			return
+		}
+		timer := time.NewTimer(rest)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // plausible refuses what can't be a name and a password before anything counts
@@ -135,6 +183,15 @@ func (g *Gate) resolve(ctx context.Context, name string) (*idp.Account, Try, err
 	}
 	if account != nil && account.Kind == idp.AccountMail {
 		account = nil // a mailbox is no login name
+	}
+	if g.Admits != nil { // asked of nobody's names too: the same statements for everybody
+		admitted, err := g.Admits(ctx, normal)
+		if err != nil {
+			return nil, Try{}, err
+		}
+		if !admitted {
+			account = nil
+		}
 	}
 	t := Try{NameKey: g.nameKey(normal), At: g.Now(), Rules: g.Rules}
 	if account != nil {
@@ -252,6 +309,39 @@ func (g *Gate) lockedMeanwhile(ctx context.Context, r *Reservation) error {
 	until, _, err := g.Tries.LockedUntil(ctx, r.NameKey, g.Now(), r.Rules)
 	if err != nil || until.IsZero() {
 		return &Refusal{Reason: idp.ReasonWrong}
+	}
+	return &Refusal{Reason: idp.ReasonLocked, Until: until}
+}
+
+// rightButClosed is for the right password of an account that its directory
+// keeps closed. errors.Is tells ErrMustChange from ErrDisabled.
+func (g *Gate) rightButClosed(ctx context.Context, account *idp.Account, r *Reservation, cause error) error {
+	var err error
+	if r.AlsoClears, err = g.otherNames(ctx, account.PersonID, r.NameKey); err != nil {
+		return g.unavailable(ctx, "list names", err)
+	}
+	if err := g.Tries.Succeed(ctx, r); errors.Is(err, idp.ErrConflict) {
+		g.record(ctx, account, string(idp.ReasonLocked), "right, but locked meanwhile")
+		return g.lockedMeanwhile(ctx, r)
+	} else if err != nil {
+		return g.unavailable(ctx, "settle try", err)
+	}
+	g.record(ctx, account, string(idp.ReasonDisabled), cause.Error())
+	if errors.Is(cause, ErrMustChange) {
+		return &MustChangeError{Account: *account}
+	}
+	return fmt.Errorf("%w: %w", ErrDisabled, &Refusal{Reason: idp.ReasonDisabled})
+}
+
+// lockedElsewhere shows the directory's lock as ours.
+func (g *Gate) lockedElsewhere(ctx context.Context, account *idp.Account, r *Reservation, locked *LockedError) error {
+	if err := g.Tries.GiveBack(context.WithoutCancel(ctx), r); err != nil {
+		return g.unavailable(ctx, "give a try back", err)
+	}
+	g.record(ctx, account, string(idp.ReasonLocked), "locked in its directory")
+	until := locked.Until
+	if until.IsZero() {
+		until = r.At.Add(r.Rules.Duration)
 	}
 	return &Refusal{Reason: idp.ReasonLocked, Until: until}
 }

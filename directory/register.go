@@ -35,10 +35,10 @@ type Registrar struct {
 func (r *Registrar) Put(ctx context.Context, n NewPerson, events ...idp.Event) (*idp.Person, error) {
 	p := n.Person
 	if p.ID == "" {
-		p.ID = draw()
+		p.ID = NewID()
 	}
 	if p.Subject == "" {
-		p.Subject = draw()
+		p.Subject = NewID()
 	}
 	if p.State == "" {
 		p.State = idp.PersonEnabled
@@ -73,8 +73,8 @@ func (r *Registrar) Put(ctx context.Context, n NewPerson, events ...idp.Event) (
 	return &p, nil
 }
 
-// draw makes an identifier of 128 random bits that is never made again.
-func draw() string {
+// NewID makes an identifier of 128 random bits that is never made again.
+func NewID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))

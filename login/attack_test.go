@@ -145,7 +145,7 @@ func sameHeader(a, b answer) bool {
 // passwordRoutes are the routes that take a password. A route that is mounted
 // and stands in neither list fails T074.
 var (
-	passwordRoutes = []string{"POST /login/password"}
+	passwordRoutes = []string{"POST /login/password", "POST /login/change"}
 	otherRoutes    = []string{
 		"GET /login", "GET /login/card", "GET /login/password", "GET /login/qr", "POST /login/cancel", "POST /login/card",
 		"POST /login/card/challenge", "POST /login/consent", "POST /login/select", "POST /login/stepup",

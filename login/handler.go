@@ -8,6 +8,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/templates"
 )
@@ -57,6 +58,8 @@ type Handler struct {
 	Logger   *slog.Logger
 	Settings Settings
 	Factors  Factors // phones, one-time codes and passkeys, where they are set up
+
+	Passwords *directory.Passwords // nil: one that must be changed opens nothing
 }
 
 // The most that a form may hold.
@@ -80,4 +83,7 @@ func (h *Handler) Mount(mux idp.Mux) {
 	mux.Handle("POST /login/stepup", http.HandlerFunc(h.stepUp))
 	mux.Handle("POST /login/cancel", http.HandlerFunc(h.cancel))
 	h.mountFactors(mux)
+	if h.Passwords != nil {
+		mux.Handle("POST /login/change", http.HandlerFunc(h.change))
+	}
 }

@@ -33,6 +33,10 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) passwordRefused(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	if h.Passwords != nil && errors.Is(err, directory.ErrMustChange) {
+		h.showChange(w, r, v, one(r.PostForm, "account"), templates.Password{})
+		return
+	}
 	var refusal *directory.Refusal
 	if !errors.As(err, &refusal) {
 		h.fail(w, r, err)

@@ -172,6 +172,7 @@ func newWorldOn(t *testing.T, o store.Options) *world {
 		Store: db, Sessions: w.sessions, Gate: w.gate, Desk: w.desk(db), Cards: db, Pages: w.pages(real),
 		Now: w.clock, Logger: logger, Settings: login.Settings{AgentOrigin: "http://localhost:16780"},
 	}
+	w.settlePasswords(t)
 	w.login.Mount(w.mux)
 	w.settle(hasher, names, key)
 	return w

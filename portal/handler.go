@@ -8,6 +8,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/templates"
 )
@@ -49,6 +50,8 @@ type Handler struct {
 	Logger   *slog.Logger
 	Settings Settings
 	Factors  Factors // phones, one-time codes and passkeys, where they are set up
+
+	Passwords *directory.Passwords // nil: they are changed elsewhere
 }
 
 // The most that a form may hold.
@@ -71,6 +74,9 @@ func (h *Handler) Mount(mux idp.Mux) {
 	mux.Handle("POST /card/bind/sign", http.HandlerFunc(h.bindSign))
 	mux.Handle("POST /card/bind/confirm", http.HandlerFunc(h.bindConfirm))
 	h.mountFactors(mux)
+	if h.Passwords != nil {
+		h.mountPasswords(mux)
+	}
 }
 
 func orElse(d, otherwise time.Duration) time.Duration {

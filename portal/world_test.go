@@ -114,6 +114,7 @@ func newWorldOn(t *testing.T, o store.Options) *world {
 		Store: db, Sessions: w.sessions, Desk: w.desk(), Cards: db, Pages: pages{w, real}, Now: w.clock,
 		Logger: slog.New(slog.DiscardHandler), Settings: portal.Settings{AgentOrigin: "http://localhost:16780"},
 	}
+	w.settlePasswords(t)
 	w.portal.Mount(w.mux)
 	for account, name := range map[string]string{"ab1001": "王小明", "ab1002": "歐陽上官令狐", "ab1003": "王小明"} {
 		p := idp.Person{

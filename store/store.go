@@ -9,6 +9,7 @@ import (
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/directory/sync"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/oidc"
@@ -27,6 +28,17 @@ var (
 	_ session.Store         = (*Store)(nil)
 	_ directory.Accounts    = (*Store)(nil)
 	_ directory.Tries       = (*Store)(nil)
+	_ directory.UsedNames   = (*Store)(nil)
+	_ directory.Leases      = (*Store)(nil)
+	_ directory.Histories   = (*Store)(nil)
+	_ directory.Phases      = (*Store)(nil)
+	_ directory.Migration   = (*Store)(nil)
+	_ directory.Effects     = (*Store)(nil)
+	_ directory.Holdings    = (*Store)(nil)
+	_ sync.People           = (*Store)(nil)
+	_ sync.Runs             = (*Store)(nil)
+	_ directory.Identities  = (*Store)(nil)
+	_ directory.Live        = (*Store)(nil)
 	_ cardreader.Challenges = (*Store)(nil)
 	_ keys.Store            = (*SigningKeys)(nil)
 

@@ -182,7 +182,7 @@ func TestTabOrder(t *testing.T) {
 		}
 	}
 	want := []string{"#main", "/login", "/login/qr", "/login/card", "/login/password", "input account", "input password",
-		"button ", "summary", "/card/bind", "summary", "button choice"}
+		"button ", "summary", "/password/forgotten", "/card/bind", "summary", "button choice"}
 	if !slices.Equal(order, want) {
 		t.Errorf("order\n%q, want\n%q", order, want)
 	}

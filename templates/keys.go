@@ -53,7 +53,7 @@ func families() []string {
 		add(prefix, cardChecks...)
 	}
 	add("card.msg.", cardMessages...)
-	return append(append(keys, phoneKeys()...), factorKeys()...)
+	return slices.Concat(keys, phoneKeys(), factorKeys(), passwordKeys())
 }
 
 // usedKeys lists every key that a page can ask for.

@@ -104,7 +104,7 @@ func (p *page) LinksHome() bool {
 	case Home, Error, LoggedOut, Bind, PhoneBind, Security:
 		return true
 	}
-	return false
+	return p.menued()
 }
 
 // CanLogOut tells whether the page has a logout button at the top.
@@ -113,7 +113,7 @@ func (p *page) CanLogOut() bool {
 	case Home, Bind, PhoneBind, Security:
 		return true
 	}
-	return false
+	return p.menued()
 }
 
 // contact is whom to ask, in the page's language.

@@ -84,6 +84,7 @@ func everyView(s, u string) map[string]View {
 			Notice: NoticeSessionEnded}
 	}
 	maps.Copy(views, factorViews(base, s, u))
+	addPasswordViews(views, base, s)
 	return views
 }
 

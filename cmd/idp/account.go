@@ -15,7 +15,7 @@ import (
 
 func (c *cli) accountCommand() *cobra.Command {
 	return group("account", "Look at accounts, unlock, disable and enable them",
-		c.accountShow(), c.accountUnlock(), c.accountState("disable"), c.accountState("enable"))
+		c.accountShow(), c.accountUnlock(), c.accountState("disable"), c.accountState("enable"), c.accountForget(), c.accountReset())
 }
 
 type shownAccount struct {
@@ -29,13 +29,14 @@ type shownAccount struct {
 	Failures    int               `json:"failures"`
 	Locked      bool              `json:"locked"`
 	LockedUntil time.Time         `json:"locked_until,omitzero"`
+	Unasked     bool              `json:"directory_unasked,omitempty"`
 }
 
 func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState) error {
 	a := shownAccount{
 		Name: s.Person.Name, Username: s.Person.Username, Agency: s.Person.Agency.Code, AgencyName: s.Person.Agency.Name,
 		Unit: s.Person.Unit, State: string(s.Person.State), Accounts: map[string]string{}, Failures: s.Failures,
-		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil,
+		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil, Unasked: s.Unasked,
 	}
 	for _, account := range s.Accounts {
 		a.Accounts[account.Name] = string(account.Kind)
@@ -53,6 +54,9 @@ func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState) error {
 			out.row("locked until", a.LockedUntil)
 		} else {
 			out.row("locked", "no")
+		}
+		if a.Unasked {
+			out.row("directory", "does not answer: its own lock is not known")
 		}
 	})
 }

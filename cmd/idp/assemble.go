@@ -28,19 +28,21 @@ import (
 
 // house is everything that one node is made of, joined.
 type house struct {
-	config   *config.Config
-	log      *server.Log
-	logger   *slog.Logger
-	store    *store.Store
-	sealer   *keys.Sealer
-	ring     *keys.Ring
-	gate     *directory.Gate
-	crls     *cardreader.CRLFiles
-	sweeper  *cardreader.Sweeper
-	factors  *factors
-	server   *server.Server
-	mounts   *server.Mounts
-	listener net.Listener
+	config      *config.Config
+	log         *server.Log
+	logger      *slog.Logger
+	store       *store.Store
+	sealer      *keys.Sealer
+	ring        *keys.Ring
+	gate        *directory.Gate
+	passwords   *directory.Passwords
+	directories *directories
+	crls        *cardreader.CRLFiles
+	sweeper     *cardreader.Sweeper
+	factors     *factors
+	server      *server.Server
+	mounts      *server.Mounts
+	listener    net.Listener
 }
 
 // assembleOptions is where serve and demo differ.
@@ -77,8 +79,11 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 	if err != nil {
 		return err
 	}
+	h.gate = h.directories.join(newGate(o.Config, h.store, h.sealer, h.logger, o.Now))
+	if h.passwords, err = newPasswords(o.Config, h.gate, h.store, h.sealer, h.logger, o.Now); err != nil {
+		return err
+	}
 	h.mounts = server.NewMounts(metrics)
-	h.gate = newGate(h.config, h.store, h.sealer, h.logger, o.Now)
 	if h.factors, err = h.newFactors(ctx, o, pages); err != nil {
 		return err
 	}
@@ -106,9 +111,15 @@ func (h *house) openKeeping(ctx context.Context, o assembleOptions, metrics *ser
 		return err
 	}
 	options.Now, options.OnEvent = o.Now, metrics.CountEvent
-	if h.store, err = store.Open(ctx, options); err == nil && missing {
-		h.sealer, err = h.makeMaster(ctx, path, o.Now())
+	if h.store, err = store.Open(ctx, options); err != nil {
+		return err
 	}
+	if missing {
+		if h.sealer, err = h.makeMaster(ctx, path, o.Now()); err != nil {
+			return err
+		}
+	}
+	h.directories, err = openDirectories(h.config, h.store, h.logger, o.Now)
 	return err
 }
 
@@ -177,7 +188,7 @@ func newGate(c *config.Config, st *store.Store, sealer *keys.Sealer, logger *slo
 		Sources: directory.Sources{
 			Names: c.Lockout.SourceNames, Gateway: c.Lockout.GatewayNames, Window: c.Lockout.SourceWindow.D(),
 		},
-		Key: sealer.Hash, Record: st.Record, Now: now, Logger: logger,
+		Admits: directory.Admit(st), Key: sealer.Hash, Record: st.Record, Now: now, Logger: logger,
 	}
 }
 
@@ -217,12 +228,12 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 		mounting{(&login.Handler{
 			Store: starts, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
-			Factors: h.forLogin(h.factors),
+			Factors: h.forLogin(h.factors), Passwords: h.passwords,
 		}).Mount},
 		mounting{(&portal.Handler{
 			Store: starts, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
-			Factors: h.forPortal(h.factors),
+			Factors: h.forPortal(h.factors), Passwords: h.passwords,
 		}).Mount},
 	} {
 		part.Mount(h.mounts)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,6 +69,9 @@ func checkFiles(cfg *config.Config) error {
 		faults = append(faults, err) // a missing one is made at the first start
 	}
 	if _, err := storeOptions(cfg); err != nil {
+		faults = append(faults, err)
+	}
+	if _, err := openDirectories(cfg, nil, slog.New(slog.DiscardHandler), time.Now); err != nil {
 		faults = append(faults, err)
 	}
 	faults = append(faults,

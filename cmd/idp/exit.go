@@ -10,6 +10,8 @@ import (
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/demo"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/directory/feed"
+	"taipeion.internal/idp/directory/sync"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/oidc"
 	"taipeion.internal/idp/server"
@@ -54,14 +56,14 @@ func exitCode(err error) int {
 	case errors.As(err, &wrong), errors.Is(err, directory.ErrReason), errors.Is(err, oidc.ErrClient),
 		errors.Is(err, demo.ErrListen):
 		return exitUsage
-	case errors.Is(err, config.ErrInvalid), errors.Is(err, keys.ErrMode), errors.Is(err, keys.ErrSealed),
+	case errors.Is(err, config.ErrInvalid), errors.Is(err, feed.ErrColumns), errors.Is(err, keys.ErrMode), errors.Is(err, keys.ErrSealed),
 		errors.Is(err, server.ErrKeyMode), errors.Is(err, errNoDatabase), errors.Is(err, errNoFolder), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return exitConfig
 	case errors.Is(err, idp.ErrNotFound):
 		return exitNotFound
-	case errors.Is(err, idp.ErrConflict):
+	case errors.Is(err, idp.ErrConflict), errors.Is(err, sync.ErrRunning), errors.Is(err, sync.ErrOutdated):
 		return exitConflict
-	case errors.Is(err, errRefused), errors.Is(err, keys.ErrKnownKey), errors.Is(err, keys.ErrYoung):
+	case errors.Is(err, errRefused), errors.Is(err, sync.ErrAsks), errors.Is(err, keys.ErrKnownKey), errors.Is(err, keys.ErrYoung):
 		return exitRefused
 	case errors.Is(err, idp.ErrUnavailable), errors.Is(err, idp.ErrOverloaded), errors.As(err, &network):
 		return exitUnavailable
@@ -91,6 +93,7 @@ func advice(err error) string {
 		{keys.ErrYoung, "Wait until then; or --force, if no client keeps our key set; or --emergency, if a key is known to others."},
 		{syscall.EADDRINUSE, "Something listens there already: stop it, or choose another address."},
 		{config.ErrInvalid, "idp config example prints a documented configuration."},
+		{sync.ErrAsks, "Nobody was changed. Look at it with idp sync history PLAN; apply it with idp sync run SOURCE --confirm PLAN."},
 		{idp.ErrUnavailable, "Is the database running, and does the configuration name the right one?"},
 		{directory.ErrReason, "Say why with --reason: it is kept on record."},
 		{fs.ErrNotExist, "Make the file, or put its path right; paths start at the configuration's own folder."},

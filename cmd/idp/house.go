@@ -169,6 +169,9 @@ func (h *house) run(ctx context.Context) error {
 	go h.watchCards(background)
 	go h.prune(background)
 	h.runFactors(ctx, background)
+	h.synchronise(background)
+	h.tellDirectories(background)
+	go h.watchDirectories(background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
 	err := h.server.Run(ctx)
 	if err == nil {
@@ -230,6 +233,7 @@ func (h *house) close() {
 	if h.listener != nil {
 		_ = h.listener.Close() // closed already where the server ran
 	}
+	h.directories.close()
 	if h.store != nil {
 		if err := h.store.Close(); err != nil {
 			h.logger.Error("close store", "error", err.Error())

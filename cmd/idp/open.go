@@ -160,7 +160,11 @@ func (o *opened) gate(ctx context.Context) (*directory.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newGate(o.config, o.store, sealer, o.logger, time.Now), nil
+	d, err := openDirectories(o.config, o.store, o.logger, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return d.join(newGate(o.config, o.store, sealer, o.logger, time.Now)), nil
 }
 
 // operator is who runs this command, for the record.

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/config"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/directory/ad"
+)
+
+// directories are the configured ones, joined to the gate by routes.
+type directories struct {
+	open   []*ad.Directory
+	routes []directory.Route
+	floor  time.Duration
+}
+
+// openDirectories connects to nobody yet.
+func openDirectories(c *config.Config, kept directory.Identities, logger *slog.Logger, now func() time.Time) (*directories, error) {
+	all := &directories{}
+	for i, b := range c.Directory.Backends {
+		d, err := openDirectory(c, b, ad.Options{Identities: kept, Logger: logger, Now: now})
+		if err != nil {
+			return nil, fmt.Errorf("directory.backends[%d]: %s: %w", i, b.Name, err)
+		}
+		kinds := []idp.AccountKind{idp.AccountTPEAD, idp.AccountSingle}
+		if len(b.Accounts) > 0 {
+			kinds = nil
+		}
+		for _, a := range b.Accounts {
+			kinds = append(kinds, idp.AccountKind(a))
+		}
+		all.open = append(all.open, d)
+		all.routes = append(all.routes, directory.Route{Name: b.Name, Backend: d, Kinds: kinds, Agencies: b.Agencies})
+		all.floor = c.Directory.Floor.D()
+	}
+	return all, nil
+}
+
+func openDirectory(c *config.Config, b config.DirectoryBackend, o ad.Options) (*ad.Directory, error) {
+	pem, err := os.ReadFile(c.Path(b.CAFile))
+	if err != nil {
+		return nil, err
+	}
+	o.CA = x509.NewCertPool()
+	if !o.CA.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %w: no certificate in it", b.CAFile, config.ErrInvalid)
+	}
+	if o.Secret, err = c.Secret(b.SecretFile); err != nil {
+		return nil, err
+	}
+	o.Name, o.Servers, o.BindDN, o.Plain = b.Name, b.Servers, b.BindDN, b.Kind == "ldap"
+	o.Base, o.GroupBase, o.ServiceBase, o.Filter = b.Base, b.GroupBase, b.ServiceBase, b.Filter
+	o.Suffix, o.NameAttribute, o.IDAttribute = b.UPNSuffix, b.NameAttribute, b.IDAttribute
+	o.Connect, o.Answer, o.Login = b.ConnectTimeout.D(), b.AnswerTimeout.D(), b.LoginTimeout.D()
+	o.Pool, o.Binds, o.LockDuration = b.Connections, b.Concurrent, c.Lockout.Duration.D()
+	o.Failures = c.Lockout.Failures
+	d, err := ad.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
+	}
+	return d, nil
+}
+
+// join makes the gate ask them.
+func (d *directories) join(g *directory.Gate) *directory.Gate {
+	g.Routes, g.Floor = d.routes, d.floor
+	return g
+}
+
+func (d *directories) close() {
+	if d == nil {
+		return
+	}
+	for _, one := range d.open {
+		one.Close()
+	}
+}
+
+// watchDirectories ends what people have open who may not log in any more.
+func (h *house) watchDirectories(ctx context.Context) {
+	if len(h.directories.open) == 0 {
+		return
+	}
+	watch := &directory.Watch{Gate: h.gate, Live: h.store, Most: directory.AFewOf, Now: time.Now, Logger: h.logger}
+	tick := time.NewTicker(h.config.Directory.Recheck.D())
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			ended, err := watch.Sweep(ctx)
+			if err != nil && !errors.Is(err, context.Canceled) {
+				h.logger.Error("who is logged in was not held against the directories", "error", err.Error())
+			}
+			if ended > 0 {
+				h.logger.Warn("people vanished from their directory", "people", ended)
+			}
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"taipeion.internal/idp/directory/feed"
+)
+
+// Sync is where people and agencies come from.
+type Sync struct {
+	// How often one node of all reads the sources by itself. 0s: never.
+	Every Duration `yaml:"every"`
+	// The sources. Each owns the people it gave: whom it does not give any more is disabled.
+	Sources []SyncSource `yaml:"sources"`
+}
+
+// SyncSource is one feed of people.
+type SyncSource struct {
+	// Its name, for the record and as the owner of its people: never to be changed.
+	Name string `yaml:"name" example:"portal"`
+	// csv or sql.
+	Kind string `yaml:"kind" example:"csv"`
+	// csv: the file, with the names of the columns in its first line.
+	File string `yaml:"file" example:"feed/people.csv"`
+	// csv: a list of all agencies with the columns code, name and parent. Empty: agencies
+	// are those that people are in.
+	AgenciesFile string `yaml:"agencies_file" example:"\"\""`
+	// csv: utf-8 or big5.
+	Encoding string `yaml:"encoding" example:"utf-8"`
+	// csv: what stands between two values.
+	Separator string `yaml:"separator" example:"\",\""`
+	// sql: file, mode 0600, that holds the address of a PostgreSQL database.
+	PostgreSQLFile string `yaml:"postgresql_file" example:"\"\""`
+	// sql: a SQLite file, read only.
+	SQLite string `yaml:"sqlite" example:"\"\""`
+	// sql: the view or table with people.
+	View string `yaml:"view" example:"\"\""`
+	// sql: the view or table with agencies, as agencies_file.
+	AgenciesView string `yaml:"agencies_view" example:"\"\""`
+	// Which column holds what, as FIELD=COLUMN; "FIELD=" for a field that is not there. Fields
+	// are account, name, national_id, agency, agency_name, unit, title, state, email, phone,
+	// address, mail, tpead, main and posts (AGENCY/UNIT/TITLE;...). The first eight are
+	// there, by their own names, unless said otherwise.
+	Columns []string `yaml:"columns" example:"[account=帳號, name=姓名, national_id=身分證字號, agency=機關代碼, agency_name=機關, unit=單位, title=職稱, state=狀態]"`
+	// Values of state that mean enabled. Empty: "", enabled, 1, Y, 在職, 啟用.
+	Enabled []string `yaml:"enabled" example:"[]"`
+	// Values of state that mean disabled. Empty: disabled, 0, N, 離職, 停用.
+	Disabled []string `yaml:"disabled" example:"[]"`
+	// Per cent of its enabled people that a run may disable without being confirmed. 0: 2.
+	MaxDisabled int `yaml:"max_disabled" example:"2"`
+	// Per cent of its rows that may be missing against the last run. 0: 10.
+	MaxMissing int `yaml:"max_missing" example:"10"`
+}
+
+var viewName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$`)
+
+func (c *Config) checkSync(k *check) {
+	every := c.Sync.Every.D()
+	k.that(every == 0 || every >= time.Minute && every <= 24*time.Hour, "sync.every", "must be 0s, or from 1m to 24h")
+	names := map[string]bool{}
+	for i, s := range c.Sync.Sources {
+		key := fmt.Sprintf("sync.sources[%d]", i)
+		k.that(s.Name != "" && !names[s.Name], key+".name", "is required, and each one's own")
+		names[s.Name] = true
+		switch s.Kind {
+		case "csv":
+			k.that(s.File != "", key+".file", "is required")
+			k.that(s.View == "" && s.AgenciesView == "" && s.PostgreSQLFile == "" && s.SQLite == "", key, "view, postgresql_file and sqlite are for sql only")
+		case "sql":
+			k.that((s.PostgreSQLFile == "") != (s.SQLite == ""), key, "needs one of postgresql_file and sqlite")
+			k.that(viewName.MatchString(s.View), key+".view", "%q must be the name of a view, or SCHEMA.VIEW", s.View)
+			k.that(s.AgenciesView == "" || viewName.MatchString(s.AgenciesView), key+".agencies_view", "%q must be the name of a view", s.AgenciesView)
+			k.that(s.File == "" && s.AgenciesFile == "", key, "file and agencies_file are for csv only")
+		default:
+			k.that(false, key+".kind", "%q must be csv or sql", s.Kind)
+		}
+		_, err := feed.ParseEncoding(s.Encoding)
+		k.that(err == nil, key+".encoding", "%v", err)
+		k.that(len(s.Separator) <= 1 && !strings.ContainsAny(s.Separator, "\"\r\n"), key+".separator", "must be one character of ASCII")
+		_, err = s.Mapping()
+		k.that(err == nil, key+".columns", "%v", err)
+		k.that(s.MaxDisabled >= 0 && s.MaxDisabled <= 100, key+".max_disabled", "must be from 0 to 100")
+		k.that(s.MaxMissing >= 0 && s.MaxMissing <= 100, key+".max_missing", "must be from 0 to 100")
+	}
+}
+
+// Mapping is which column holds what.
+func (s SyncSource) Mapping() (feed.Mapping, error) {
+	m := feed.DefaultMapping()
+	if len(s.Enabled) > 0 {
+		m.Enabled = s.Enabled
+	}
+	if len(s.Disabled) > 0 {
+		m.Disabled = s.Disabled
+	}
+	fields := map[string]*string{
+		"account": &m.Account, "name": &m.Name, "national_id": &m.NationalID, "agency": &m.Agency, "agency_name": &m.AgencyName,
+		"unit": &m.Unit, "title": &m.Title, "state": &m.State, "email": &m.Email, "phone": &m.Phone, "address": &m.Address,
+		"mail": &m.Mail, "tpead": &m.TPEAD, "main": &m.Main, "posts": &m.Posts,
+	}
+	for _, c := range s.Columns {
+		field, column, ok := strings.Cut(c, "=")
+		to := fields[strings.TrimSpace(field)]
+		if !ok || to == nil {
+			return m, fmt.Errorf("%q is not FIELD=COLUMN", c)
+		}
+		*to = strings.TrimSpace(column)
+	}
+	if m.Account == "" || m.Name == "" || m.Agency == "" {
+		return m, fmt.Errorf("account, name and agency need a column each")
+	}
+	return m, nil
+}

@@ -1,0 +1,33 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestSync_IsChecked(t *testing.T) {
+	const head = "issuer: http://localhost:8080\nsync:\n  sources:\n"
+	c, err := Load(write(t, head+"    - {name: portal, kind: csv, file: people.csv, encoding: Big5, columns: [account=帳號, agency_name=, mail=信箱]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := c.Sync.Sources[0].Mapping(); err != nil || m.Account != "帳號" || m.AgencyName != "" || m.Mail != "信箱" || m.Title != "title" {
+		t.Errorf("%+v %v", m, err)
+	}
+	for bad, want := range map[string]string{
+		"{name: portal, kind: xml}": "must be csv or sql",
+		"{name: portal, kind: csv}": "sources[0].file",
+		"{name: portal, kind: sql, sqlite: a.db, view: \"people; DROP TABLE x\"}": "must be the name of a view",
+		"{name: portal, kind: sql, view: people}":                                 "needs one of",
+		"{name: portal, kind: csv, file: a.csv, columns: [account]}":              "not FIELD=COLUMN",
+		"{name: portal, kind: csv, file: a.csv, columns: [name=]}":                "need a column each",
+		"{name: portal, kind: csv, file: a.csv, encoding: utf-16}":                "no encoding we read",
+		"{kind: csv, file: a.csv}":                                                "name: is required",
+		"{name: a, kind: csv, file: a.csv, max_disabled: 101}":                    "from 0 to 100",
+	} {
+		if _, err := Load(write(t, head+"    - "+bad+"\n")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package ad_test
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/directory/ad"
+	"taipeion.internal/idp/internal/testenv"
+	"taipeion.internal/idp/store"
+)
+
+var _ directory.Writer = (*ad.Directory)(nil)
+
+// What batch jobs did here reaches a real domain, also when the controller was
+// away at first.
+func TestTeller_TellsTheDomain(t *testing.T) {
+	dc := testenv.Samba(t)
+	st, err := store.Open(t.Context(), store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	keep := func(o *ad.Options) { o.Identities = st }
+	d := open(t, dc, keep)
+	away := open(t, dc, keep, func(o *ad.Options) { o.Servers = []string{"ldaps://127.0.0.1:1"} })
+	old := person(t, d)
+	now := time.Now()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(id string, accounts ...idp.Account) {
+		must(st.PutPerson(t.Context(), directory.Record{
+			Person: idp.Person{ID: id, Subject: id, Name: "王大明", State: idp.PersonEnabled, UpdatedAt: now}, Accounts: accounts, NationalIDHash: []byte(id),
+		}))
+	}
+	put("new", idp.Account{Name: "newportal", Kind: idp.AccountPortal})
+	put("old", idp.Account{Name: old.Name, Kind: idp.AccountTPEAD})
+
+	jobs := &directory.Job{Store: st, Now: func() time.Time { return now }, Actor: "test"}
+	names := map[string]string{}
+	note := func(o directory.Outcome) { names[o.Former] = o.Account }
+	must(jobs.Provision(t.Context(), note))
+	must(jobs.Rename(t.Context(), note))
+	tell := func(b directory.Backend, at time.Time) string {
+		gate := &directory.Gate{Accounts: st, Routes: []directory.Route{{Kinds: []idp.AccountKind{idp.AccountTPEAD, idp.AccountSingle}, Backend: b}}}
+		teller := &directory.Teller{Effects: st, Gate: gate, Now: func() time.Time { return at }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+		if _, err := teller.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		waiting, failed, err := st.EffectCounts(t.Context())
+		must(err)
+		return fmt.Sprintf("%d waiting, %d failed", waiting, failed)
+	}
+	if got := tell(away, now.Add(time.Second)); got != "2 waiting, 0 failed" {
+		t.Fatal(got)
+	}
+	// The answer to the first was lost: it was done all the same.
+	if _, err := d.Create(t.Context(), ad.NewAccount{Name: names["newportal"], DisplayName: "王大明"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := tell(d, now.Add(time.Hour)); got != "0 waiting, 0 failed" {
+		t.Fatal(got)
+	}
+	made, err := d.Find(t.Context(), names["newportal"])
+	if err != nil || made.Disabled {
+		t.Errorf("%+v %v", made, err)
+	}
+	renamed, err := d.Find(t.Context(), names[old.Name])
+	if err != nil || renamed.ID != old.ID {
+		t.Errorf("%+v %v", renamed, err)
+	}
+	check(t, d, names[old.Name], rightPassword, "ok")
+	must(d.SwitchAccount(t.Context(), account(names[old.Name]), false))
+	gate := &directory.Gate{Accounts: st, Routes: []directory.Route{{Kinds: []idp.AccountKind{idp.AccountTPEAD, idp.AccountSingle}, Backend: d}}}
+	drift, err := directory.FindDrift(t.Context(), gate, st)
+	if err != nil || len(drift) != 1 || drift[0].Account != names[old.Name] || drift[0].Here != "open" {
+		t.Errorf("drift %+v %v", drift, err)
+	}
+	check(t, d, names[old.Name], rightPassword, "disabled")
+	must(d.SwitchAccount(t.Context(), account("zz0000"), false))
+}

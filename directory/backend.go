@@ -1,0 +1,165 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+// Backend looks at passwords. Local is the one in our own store; ad.Directory
+// is one elsewhere.
+//
+// Check returns nil for the right password, ErrWrong for a wrong one, and an
+// error with ErrNotLooked where the directory certainly did not look: the try
+// is then given back. ErrDisabled and ErrMustChange say that the password was
+// right and opens nothing; a *LockedError, that it was not looked at. Whatever
+// else goes wrong counts as a look.
+//
+// An account without a PersonID is nobody's: Check then takes as long as for a
+// wrong password, asks the directory about no real entry's password, and never
+// returns nil.
+type Backend interface {
+	Check(ctx context.Context, account idp.Account, password string) error
+}
+
+// Setter is a Backend whose passwords we can set.
+type Setter interface {
+	// ChangeOf changes the account's password as its owner does, who knows the
+	// old one; ErrRules if the directory's own rules refuse the new one.
+	ChangeOf(ctx context.Context, account idp.Account, old, password string) error
+	// SetOf sets it as an administrator does; mustChange asks for another one at
+	// the next login.
+	SetOf(ctx context.Context, account idp.Account, password string, mustChange bool) error
+}
+
+// Locker is a Backend with a lock of its own.
+type Locker interface {
+	// LockedUntil returns the end of the directory's lock; zero if there is none.
+	LockedUntil(ctx context.Context, account idp.Account) (time.Time, error)
+	// Unlock opens the directory's lock; none is no error.
+	Unlock(ctx context.Context, account idp.Account) error
+}
+
+// What a Backend says of a password.
+var (
+	ErrWrong      = errors.New("the password is wrong")
+	ErrNotLooked  = errors.New("the password was not looked at")
+	ErrDisabled   = errors.New("the account is disabled") // or expired, or outside its hours or places
+	ErrMustChange = errors.New("the password has to be changed first")
+	ErrRules      = errors.New("the directory's own rules refuse the password")
+)
+
+// MustChangeError is ErrMustChange, with whose password it was. It opens nothing
+// but the change.
+type MustChangeError struct{ Account idp.Account }
+
+func (e *MustChangeError) Error() string { return ErrMustChange.Error() }
+
+// Unwrap makes it the refusal of a closed account for whoever can't change it.
+func (e *MustChangeError) Unwrap() []error {
+	return []error{ErrMustChange, &Refusal{Reason: idp.ReasonDisabled}}
+}
+
+// LockedError says that the directory's own lock is closed. A zero Until: it
+// opens by hand only.
+type LockedError struct{ Until time.Time }
+
+func (e *LockedError) Error() string { return "the account is locked in its directory" }
+
+// Unwrap makes it an ErrNotLooked: a locked directory does not look.
+func (e *LockedError) Unwrap() error { return ErrNotLooked }
+
+// Route sends accounts to a backend: those of the kinds, in the agencies.
+type Route struct {
+	Name     string
+	Backend  Backend
+	Kinds    []idp.AccountKind
+	Agencies []string // codes; none: all
+}
+
+// Local looks at the argon2id hashes of our own store.
+type Local struct {
+	Accounts Accounts
+	Hasher   *Hasher
+	// After says what a right password still does not open: ErrMustChange,
+	// ErrDisabled; nil: nothing.
+	After func(ctx context.Context, personID string) error
+}
+
+// Check costs the same whether there is such a person or not.
+func (l Local) Check(ctx context.Context, account idp.Account, password string) error {
+	hash, err := l.Accounts.PasswordHash(ctx, account.PersonID)
+	if err != nil && (account.PersonID != "" || !errors.Is(err, idp.ErrNotFound)) {
+		return fmt.Errorf("%w: read password hash: %w", ErrNotLooked, err)
+	}
+	right, err := l.Hasher.Verify(ctx, hash, password)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: verify password: %w", ErrNotLooked, err)
+	case !right:
+		return ErrWrong
+	case l.After != nil:
+		return l.After(ctx, account.PersonID)
+	}
+	return nil
+}
+
+// nobody is whom a password is held against when it may be held against none.
+var nobody = idp.Account{Name: "nobody", Kind: idp.AccountSingle}
+
+// backend is who looks at an account's passwords: the first route that fits,
+// else our own store. A name that is nobody's goes the way of a single account,
+// which is the way of nearly everybody.
+func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error) {
+	agency, asked := "", false
+	for _, r := range g.Routes {
+		if !slices.Contains(r.Kinds, account.Kind) {
+			continue
+		}
+		if len(r.Agencies) == 0 {
+			return r.Backend, nil
+		}
+		if !asked { // of nobody too: the same statements for everybody
+			person, err := g.Accounts.Person(ctx, account.PersonID)
+			if err != nil && (account.PersonID != "" || !errors.Is(err, idp.ErrNotFound)) {
+				return nil, fmt.Errorf("find agency: %w", err)
+			}
+			if person != nil {
+				agency = person.Agency.Code
+			}
+			asked = true
+		}
+		if agency != "" && slices.Contains(r.Agencies, agency) {
+			return r.Backend, nil
+		}
+	}
+	return Local{g.Accounts, g.Hasher, g.After}, nil
+}
+
+// locker is one lock of a person outside our own store.
+type locker struct {
+	Locker
+	account idp.Account
+}
+
+// lockers lists where a person may be locked besides here.
+func (g *Gate) lockers(ctx context.Context, accounts []idp.Account) ([]locker, error) {
+	var found []locker
+	for _, a := range accounts {
+		if a.Kind == idp.AccountMail {
+			continue
+		}
+		b, err := g.backend(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if l, ok := b.(Locker); ok {
+			found = append(found, locker{l, a})
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,168 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+// The kinds of Effect.
+const (
+	EffectCreate  = "create"
+	EffectRename  = "rename"
+	EffectEnable  = "enable"
+	EffectDisable = "disable"
+)
+
+// Effect is what a directory elsewhere is to be told after our own commit. It
+// holds no secret: a new account's password is known to nobody.
+type Effect struct {
+	ID       string
+	PersonID string
+	Kind     string
+	Account  string // the name, of a rename the new one
+	Former   string // of a rename: the name before
+	Tries    int
+}
+
+// Effects keeps them until they are done: those of one person one after the
+// other.
+type Effects interface {
+	// TakeEffects leases up to limit effects that are due: nobody else gets them
+	// before until.
+	TakeEffects(ctx context.Context, lease string, now, until time.Time, limit int) ([]Effect, error)
+	// EffectDone settles one; idp.ErrConflict if the lease is not ours any more, as
+	// the others.
+	EffectDone(ctx context.Context, id, lease string) error
+	// EffectLater gives one back, due then.
+	EffectLater(ctx context.Context, id, lease string, due time.Time, fault string) error
+	// EffectFailed keeps one that nobody tries any more, for an operator.
+	EffectFailed(ctx context.Context, id, lease, fault string) error
+	// EffectCounts says how many wait and have failed.
+	EffectCounts(ctx context.Context) (waiting, failed int, err error)
+}
+
+// Writer is a Backend that can be written to. Each method may be called again for
+// what it has done. idp.ErrConflict: the name is another's; idp.ErrNotFound: there
+// is no such account.
+type Writer interface {
+	MakeAccount(ctx context.Context, account idp.Account, displayName string) error
+	RenameAccount(ctx context.Context, account idp.Account, former string) error
+	SwitchAccount(ctx context.Context, account idp.Account, open bool) error
+}
+
+// Teller tells directories what happened here, on any number of nodes. What a
+// killed node or an absent controller left is told later.
+type Teller struct {
+	Effects Effects
+	Gate    *Gate // whose directory an account is in
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+const (
+	tellLease = 2 * time.Minute
+	tellTime  = 30 * time.Second
+	tellBatch = 16
+	tellEvery = 2 * time.Second
+	tellWait  = 10 * time.Second
+	tellMost  = time.Hour
+)
+
+// Run tells until ctx ends.
+func (t *Teller) Run(ctx context.Context) {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	for {
+		for {
+			n, err := t.Once(ctx)
+			if err != nil && ctx.Err() == nil {
+				t.Logger.WarnContext(ctx, "what directories are to be told was not read", "error", err.Error())
+			}
+			if n < tellBatch || err != nil || ctx.Err() != nil {
+				break
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Once tells what is due, and returns how much that was.
+func (t *Teller) Once(ctx context.Context) (int, error) {
+	var random [16]byte
+	rand.Read(random[:])
+	lease := base64.RawURLEncoding.EncodeToString(random[:])
+	list, err := t.Effects.TakeEffects(ctx, lease, t.Now(), t.Now().Add(tellLease), tellBatch)
+	if err != nil {
+		return 0, fmt.Errorf("take effects: %w", err)
+	}
+	var all sync.WaitGroup
+	for _, e := range list {
+		all.Go(func() { t.one(context.WithoutCancel(ctx), lease, e) })
+	}
+	all.Wait()
+	return len(list), nil
+}
+
+func (t *Teller) one(ctx context.Context, lease string, e Effect) {
+	tryCtx, cancel := context.WithTimeout(ctx, tellTime)
+	err := t.tell(tryCtx, e)
+	cancel()
+	log := t.Logger.With("effect", e.ID, "tries", e.Tries)
+	var settled error
+	switch {
+	case err == nil:
+		settled = t.Effects.EffectDone(ctx, e.ID, lease)
+	case errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrNotFound):
+		log.ErrorContext(ctx, "a directory can't be told", "error", err.Error())
+		settled = t.Effects.EffectFailed(ctx, e.ID, lease, err.Error())
+	default:
+		log.WarnContext(ctx, "a directory will be told later", "error", err.Error())
+		wait := min(tellWait<<min(max(e.Tries-1, 0), 10), tellMost)
+		settled = t.Effects.EffectLater(ctx, e.ID, lease, t.Now().Add(wait), err.Error())
+	}
+	if settled != nil {
+		log.WarnContext(ctx, "an effect was not settled: it will be told again", "error", settled.Error())
+	}
+}
+
+func (t *Teller) tell(ctx context.Context, e Effect) error {
+	person, err := t.Gate.Accounts.Person(ctx, e.PersonID)
+	if err != nil {
+		return fmt.Errorf("read person: %w", err)
+	}
+	account := idp.Account{Name: e.Account, Kind: idp.AccountSingle, PersonID: e.PersonID}
+	if now, err := t.Gate.Accounts.Account(ctx, e.Account); err == nil {
+		account.Kind = now.Kind
+	} else if !errors.Is(err, idp.ErrNotFound) { // renamed since: the rename is told next
+		return fmt.Errorf("read account: %w", err)
+	}
+	backend, err := t.Gate.backend(ctx, account)
+	if err != nil {
+		return err
+	}
+	w, ok := backend.(Writer)
+	if !ok {
+		return nil // our own store knows already
+	}
+	switch e.Kind {
+	case EffectCreate:
+		return w.MakeAccount(ctx, account, person.Name)
+	case EffectRename:
+		return w.RenameAccount(ctx, account, e.Former)
+	case EffectEnable, EffectDisable:
+		return w.SwitchAccount(ctx, account, e.Kind == EffectEnable)
+	}
+	return fmt.Errorf("effect of kind %q: %w", e.Kind, idp.ErrConflict)
+}

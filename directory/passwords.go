@@ -1,0 +1,238 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/policy"
+)
+
+// ErrUnbound says that the person has no TPEAD account that is bound: there is
+// no password to change.
+var ErrUnbound = errors.New("no account whose password could be changed")
+
+// Leaked knows leaked passwords by their SHA-1.
+type Leaked interface {
+	Has(password string) (bool, error)
+}
+
+// Told is what a person is told by mail.
+type Told struct {
+	Kind   string // "password.change", "password.card", "password.reset"
+	Person idp.Person
+	At     time.Time
+}
+
+// Passwords changes passwords: by their owner, by the bound card, by an
+// administrator. The password of the bound TPEAD account is changed, and that of
+// the mailbox follows; the portal's never.
+type Passwords struct {
+	Gate      *Gate
+	Keeper    PasswordKeeper
+	Rules     policy.PasswordRules
+	Leaked    Leaked    // nil: no list
+	Mail      []Mailbox // where the mailboxes are
+	Bound     func(ctx context.Context, personID string) (bool, error)
+	Seal      func(plain []byte, context string) []byte
+	Open      func(sealed []byte, context string) ([]byte, error)
+	Tell      func(ctx context.Context, t Told) error // nil: nobody is told
+	StartLife time.Duration                           // of a start password; 24 h if 0
+	Now       func() time.Time
+	Logger    *slog.Logger
+}
+
+// Changed says what a change did.
+type Changed struct {
+	Person  *idp.Person
+	Account string   // whose password it is
+	Mail    []string // mailboxes that follow in a short while
+}
+
+// how says who changes a password, and by which right.
+type how struct {
+	kind    string // of the event
+	old     string // proved; empty: set as an administrator does
+	session string // goes on
+	actor   string
+	detail  string
+	start   bool // a start password
+}
+
+// Target is the account whose password is changed: the single account, else the
+// TPEAD account. ErrUnbound if there is none, or none that is bound to the
+// person's portal account.
+func (p *Passwords) Target(ctx context.Context, personID string) (*idp.Account, error) {
+	accounts, err := p.Gate.Accounts.AccountsOf(ctx, personID)
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	return p.target(ctx, personID, accounts)
+}
+
+func (p *Passwords) target(ctx context.Context, personID string, accounts []idp.Account) (*idp.Account, error) {
+	portal := slices.ContainsFunc(accounts, func(a idp.Account) bool { return a.Kind == idp.AccountPortal })
+	for _, kind := range []idp.AccountKind{idp.AccountSingle, idp.AccountTPEAD} {
+		i := slices.IndexFunc(accounts, func(a idp.Account) bool { return a.Kind == kind })
+		if i < 0 {
+			continue
+		}
+		if kind == idp.AccountTPEAD && portal && p.Bound != nil {
+			bound, err := p.Bound(ctx, personID)
+			if err != nil {
+				return nil, fmt.Errorf("read binding: %w", err)
+			}
+			if !bound {
+				return nil, ErrUnbound
+			}
+		}
+		return &accounts[i], nil
+	}
+	return nil, ErrUnbound
+}
+
+// Own lists what may not be in the person's password.
+func (p *Passwords) Own(ctx context.Context, person *idp.Person) ([]string, error) {
+	accounts, err := p.Gate.Accounts.AccountsOf(ctx, person.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	return own(person, accounts), nil
+}
+
+func own(person *idp.Person, accounts []idp.Account) []string {
+	names := []string{person.Name, person.Username, person.Email, person.Phone}
+	for _, a := range accounts {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// ChangeOwn changes a password by its owner, who is logged in and gives the old
+// one. A *policy.FaultsError says what is wrong with the new one, a *Refusal
+// what is wrong with the old one. The session goes on, every other one ends.
+func (p *Passwords) ChangeOwn(ctx context.Context, person *idp.Person, old, password, session string) (*Changed, error) {
+	account, err := p.Target(ctx, person.ID)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := p.Keeper.PasswordStanding(ctx, person.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read standing: %w", err)
+	}
+	if !standing.MustChange && p.Rules.Young(standing.ChangedAt, p.Now()) && standing.ResetAt != standing.ChangedAt {
+		return nil, &policy.FaultsError{Faults: []policy.Fault{policy.FaultYoung}}
+	}
+	if err := p.check(ctx, person, password); err != nil {
+		return nil, err
+	}
+	proved, err := p.Gate.CheckPassword(ctx, account.Name, old)
+	var must *MustChangeError
+	switch {
+	case errors.As(err, &must) && must.Account.PersonID == person.ID:
+	case err != nil:
+		return nil, err
+	case proved.ID != person.ID:
+		return nil, fmt.Errorf("the account %s is another person's: %w", account.Name, idp.ErrConflict)
+	}
+	return p.set(ctx, person, account, password, how{kind: "password.change", old: old, session: session})
+}
+
+// ChangeFirst changes a password that has to be changed before it opens
+// anything: at the login, by name and old password.
+func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string) (*Changed, error) {
+	_, err := p.Gate.CheckPassword(ctx, name, old)
+	var must *MustChangeError
+	switch {
+	case err == nil:
+		// It need not be changed any more: sent twice, or changed elsewhere.
+		return nil, idp.ErrUsed
+	case !errors.As(err, &must):
+		return nil, err
+	}
+	person, err := p.Gate.Accounts.Person(ctx, must.Account.PersonID)
+	if err != nil {
+		return nil, fmt.Errorf("find person: %w", err)
+	}
+	standing, err := p.Keeper.PasswordStanding(ctx, person.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read standing: %w", err)
+	}
+	if person.State != idp.PersonEnabled || p.ended(standing) {
+		return nil, &Refusal{Reason: idp.ReasonDisabled}
+	}
+	if err := p.check(ctx, person, password); err != nil {
+		return nil, err
+	}
+	return p.set(ctx, person, &must.Account, password, how{kind: "password.change", old: old, detail: "at the login"})
+}
+
+// SetByCard sets a forgotten password for a person whose bound card has just
+// been read. It opens the person's lock: a key is no guess.
+func (p *Passwords) SetByCard(ctx context.Context, person *idp.Person, password, session string) (*Changed, error) {
+	account, err := p.Target(ctx, person.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.check(ctx, person, password); err != nil {
+		return nil, err
+	}
+	done, err := p.set(ctx, person, account, password, how{kind: "password.card", session: session})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.Gate.Unlock(ctx, account.Name, "", "a new password was set with the card"); err != nil {
+		p.Logger.ErrorContext(ctx, "unlock after a new password", "error", err) // it opens by itself
+	}
+	return done, nil
+}
+
+// Reset gives an account a start password, once shown, that must be changed at
+// the next login and ends by itself; the one before is dead at once.
+func (p *Passwords) Reset(ctx context.Context, name, actor, reason string) (start string, done *Changed, err error) {
+	if reason == "" {
+		return "", nil, ErrReason
+	}
+	state, err := p.Gate.State(ctx, name)
+	if err != nil {
+		return "", nil, err
+	}
+	account, err := p.target(ctx, state.Person.ID, state.Accounts)
+	if err != nil {
+		return "", nil, err
+	}
+	for {
+		start = drawStart()
+		if len(p.Rules.Check(start, own(state.Person, state.Accounts))) == 0 {
+			break
+		}
+	}
+	done, err = p.set(ctx, state.Person, account, start, how{kind: "password.reset", actor: actor, detail: reason, start: true})
+	if err != nil {
+		return "", nil, err
+	}
+	return start, done, nil
+}
+
+// After is what a right password of our own store does not open: Gate.After.
+func (p *Passwords) After(ctx context.Context, personID string) error {
+	standing, err := p.Keeper.PasswordStanding(ctx, personID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: read standing: %w", ErrNotLooked, err)
+	case p.ended(standing):
+		return fmt.Errorf("%w: the start password has ended", ErrDisabled)
+	case standing.MustChange, p.Rules.Due(standing.ChangedAt, p.Now()):
+		return ErrMustChange
+	}
+	return nil
+}
+
+// ended tells whether a start password's time is over.
+func (p *Passwords) ended(s *PasswordStanding) bool {
+	return s.MustChange && !s.EndsAt.IsZero() && !p.Now().Before(s.EndsAt)
+}

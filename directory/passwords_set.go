@@ -1,0 +1,231 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/policy"
+)
+
+// check holds a new password against the rules that need no look at old ones.
+func (p *Passwords) check(ctx context.Context, person *idp.Person, password string) error {
+	names, err := p.Own(ctx, person)
+	if err != nil {
+		return err
+	}
+	faults := p.Rules.Check(password, names)
+	if len(faults) == 0 && p.Leaked != nil {
+		leaked, err := p.Leaked.Has(password)
+		if err != nil {
+			return fmt.Errorf("look into the list of leaked passwords: %w: %w", idp.ErrUnavailable, err)
+		}
+		if leaked {
+			faults = append(faults, policy.FaultLeaked)
+		}
+	}
+	if len(faults) > 0 {
+		return &policy.FaultsError{Faults: faults}
+	}
+	return nil
+}
+
+// used tells whether it is the present password or one of the last.
+func (p *Passwords) used(ctx context.Context, personID, old, password string, standing *PasswordStanding) (bool, error) {
+	if old != "" && old == password {
+		return true, nil
+	}
+	if p.Rules.History == 0 {
+		return false, nil
+	}
+	present, err := p.Gate.Accounts.PasswordHash(ctx, personID)
+	if err != nil {
+		return false, fmt.Errorf("read password hash: %w", err)
+	}
+	hashes := []string{present}
+	for i, sealed := range standing.History {
+		if i == p.Rules.History {
+			break
+		}
+		hash, err := p.Open(sealed, historyContext(personID))
+		if err != nil {
+			return false, fmt.Errorf("open password history: %w", err)
+		}
+		hashes = append(hashes, string(hash))
+	}
+	for i, hash := range hashes {
+		if hash == "" || i > 0 && hash == present {
+			continue
+		}
+		if same, err := p.Gate.Hasher.Verify(ctx, hash, password); err != nil || same {
+			return same, err
+		}
+	}
+	return false, nil
+}
+
+func historyContext(personID string) string { return "password-history/" + personID }
+
+// set sets a password that was checked: first where it is looked at, then in one
+// transaction all that follows from it.
+func (p *Passwords) set(ctx context.Context, person *idp.Person, account *idp.Account, password string, h how) (*Changed, error) {
+	standing, err := p.Keeper.PasswordStanding(ctx, person.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read standing: %w", err)
+	}
+	used, err := p.used(ctx, person.ID, h.old, password, standing)
+	if err != nil {
+		return nil, err
+	}
+	if used {
+		return nil, &policy.FaultsError{Faults: []policy.Fault{policy.FaultUsed}}
+	}
+	n, err := p.prepare(ctx, person.ID, password, h)
+	if err != nil {
+		return nil, err
+	}
+	if len(standing.History) == 0 {
+		former, err := p.Gate.Accounts.PasswordHash(ctx, person.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read password hash: %w", err)
+		}
+		if former != "" {
+			n.Former = p.Seal([]byte(former), historyContext(person.ID))
+		}
+	}
+	backend, err := p.Gate.backend(ctx, *account)
+	if err != nil {
+		return nil, err
+	}
+	elsewhere, err := p.setThere(ctx, backend, account, password, h)
+	if err != nil {
+		return nil, err
+	}
+	if elsewhere {
+		n.Hash = ""
+		ctx = context.WithoutCancel(ctx) // done there: the rest must follow
+	}
+	n.Since = standing.ChangedAt
+	e := p.event(ctx, person.ID, h)
+	err = p.Keeper.SetPassword(ctx, *n, e)
+	for tries := 0; elsewhere && errors.Is(err, idp.ErrConflict) && tries < 3; tries++ {
+		// Another change at the same time: there, the last one holds.
+		if standing, err = p.Keeper.PasswordStanding(ctx, person.ID); err == nil {
+			n.Since = standing.ChangedAt
+			err = p.Keeper.SetPassword(ctx, *n, e)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep new password: %w", err)
+	}
+	p.tell(ctx, Told{Kind: h.kind, Person: *person, At: n.At})
+	done := &Changed{Person: person, Account: account.Name}
+	for _, d := range n.Deliveries {
+		done.Mail = append(done.Mail, d.Account)
+	}
+	return done, nil
+}
+
+// setThere sets the password in the directory that looks at it; false: that is
+// our own store.
+func (p *Passwords) setThere(ctx context.Context, backend Backend, account *idp.Account, password string, h how) (bool, error) {
+	if _, here := backend.(Local); here {
+		return false, nil
+	}
+	setter, ok := backend.(Setter)
+	if !ok {
+		return false, fmt.Errorf("%w: its directory is only read", ErrUnbound)
+	}
+	var err error
+	if h.old != "" {
+		err = setter.ChangeOf(ctx, *account, h.old, password)
+	} else {
+		err = setter.SetOf(ctx, *account, password, h.start)
+	}
+	switch {
+	case errors.Is(err, ErrRules):
+		return false, &policy.FaultsError{Faults: []policy.Fault{policy.FaultDirectory}}
+	case err != nil:
+		return false, fmt.Errorf("set password in the directory: %w: %w", idp.ErrUnavailable, err)
+	}
+	return true, nil
+}
+
+// prepare makes what is kept of a new password.
+func (p *Passwords) prepare(ctx context.Context, personID, password string, h how) (*NewPassword, error) {
+	hash, err := p.Gate.Hasher.Hash(ctx, password)
+	if err != nil {
+		return nil, fmt.Errorf("hash password: %w", err)
+	}
+	now := p.Now()
+	n := &NewPassword{
+		PersonID: personID, Hash: hash, Sealed: p.Seal([]byte(hash), historyContext(personID)), Keep: p.Rules.History,
+		MustChange: h.start, Reset: h.start, Session: h.session, At: now,
+	}
+	if h.start {
+		life := p.StartLife
+		if life <= 0 {
+			life = 24 * time.Hour
+		}
+		n.EndsAt = now.Add(life)
+	}
+	accounts, err := p.Gate.Accounts.AccountsOf(ctx, personID)
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	for _, a := range accounts {
+		if a.Kind != idp.AccountMail {
+			continue
+		}
+		for _, box := range p.Mail {
+			d, err := p.delivery(ctx, box, a.Name, password, now)
+			if err != nil {
+				return nil, err
+			}
+			n.Deliveries = append(n.Deliveries, *d)
+		}
+	}
+	return n, nil
+}
+
+func (p *Passwords) event(ctx context.Context, personID string, h how) idp.Event {
+	o := idp.OriginFrom(ctx)
+	e := idp.Event{
+		At: p.Now(), Kind: h.kind, Result: "ok", PersonID: personID, SessionID: h.session, Actor: h.actor, Detail: h.detail, RequestID: o.RequestID,
+	}
+	if o.Address.IsValid() {
+		e.Address = o.Address.String()
+	}
+	return e
+}
+
+func (p *Passwords) tell(ctx context.Context, t Told) {
+	if p.Tell == nil {
+		return
+	}
+	if err := p.Tell(ctx, t); err != nil {
+		p.Logger.ErrorContext(ctx, "tell of a new password", "error", err)
+	}
+}
+
+// drawStart draws a start password: four groups of four, without characters that
+// are taken for others.
+func drawStart() string {
+	const from = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+	out := make([]byte, 0, 19)
+	var b [1]byte
+	for len(out) < cap(out) {
+		if len(out)%5 == 4 {
+			out = append(out, '-')
+			continue
+		}
+		rand.Read(b[:])
+		if int(b[0]) < 256/len(from)*len(from) { // each of them as likely
+			out = append(out, from[int(b[0])%len(from)])
+		}
+	}
+	return string(out)
+}

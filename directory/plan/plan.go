@@ -1,0 +1,281 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/policy"
+)
+
+// State is what is kept.
+type State struct {
+	People  []*directory.Standing
+	Units   []directory.Unit  // agencies (without Name) and their units
+	LastRow int               // rows of the source's last applied run; 0: none
+	Bound   map[string]string // portal account: its TPEAD account
+	Retired map[string]bool   // names that were given once and are nobody's any more
+}
+
+// Options are what a plan is made with.
+type Options struct {
+	Source    string
+	Known     map[string]bool // optional fields that the source speaks about
+	Names     policy.Names
+	Agencies  []directory.Unit // the source's own list; nil: from the rows of people
+	Key       func(context string, data []byte) []byte
+	Seal      func(plain []byte, context string) []byte
+	NewID     func() string
+	Limits    Limits
+	HasUnits  bool // Agencies is complete: a row of an agency that is not in it is faulty
+	TotalRows int  // of the feed, the faulty ones too
+}
+
+// Limits say when a plan has to be confirmed.
+type Limits struct {
+	Disabled float64 // share of the source's enabled people; the city's: 0.02
+	Smaller  float64 // share of rows that may be missing against the last run; 0.1
+	Renamed  float64 // share of people whose names change: columns that moved; 0.1
+}
+
+// CityLimits are the city's.
+func CityLimits() Limits { return Limits{Disabled: 0.02, Smaller: 0.1, Renamed: 0.1} }
+
+// Plan leads from what is kept to what the feed says.
+type Plan struct {
+	ID      string // the same for the same changes
+	Changes []directory.Change
+	Faults  []directory.Fault
+	Asks    []string // why it must be confirmed; none: it need not
+	Counts  Counts
+}
+
+// Counts sums a plan up.
+type Counts struct {
+	Rows     int `json:"rows"`
+	Faults   int `json:"faults"`
+	Enabled  int `json:"enabled"` // of the source, before
+	Units    int `json:"units"`
+	Add      int `json:"add"`
+	Update   int `json:"update"`
+	Disable  int `json:"disable"`
+	Enable   int `json:"enable"`
+	Shared   int `json:"shared"` // shared accounts in the feed
+	Same     int `json:"same"`
+	Renames  int `json:"names"` // people whose name changes
+	Accounts int `json:"closed_accounts"`
+}
+
+// Changed is how many changes there are.
+func (c Counts) Changed() int { return c.Units + c.Add + c.Update + c.Disable + c.Enable }
+
+// Make makes the plan. rows and faults are the feed's.
+func Make(rows []directory.FedRow, faults []directory.Fault, state State, o Options) *Plan {
+	m := &maker{Options: o, plan: &Plan{Faults: slices.Clone(faults)}, state: state}
+	m.index()
+	m.units(rows)
+	m.group(rows)
+	m.people(maps.Clone(m.faulty))
+	m.missing()
+	m.finish()
+	return m.plan
+}
+
+// maker makes one plan.
+type maker struct {
+	Options
+	plan      *Plan
+	state     State
+	byID      map[string]*directory.Standing // of the keyed hash
+	byAccount map[string]*directory.Standing // of the portal account
+	taken     map[string]string              // every account name kept: person ID
+	agencies  map[string]bool
+	groups    []*group
+	boundTo   map[string]bool // TPEAD accounts that are bound
+	seen      map[string]bool // people that the feed speaks of, well or badly
+	faulty    map[string]bool // people of whom a row is faulty: left as they are
+	fedIDs    map[string]bool // keyed hashes of the national IDs in the feed
+	claimed   map[string]int  // account names given out by this plan: line
+}
+
+func (m *maker) index() {
+	n := len(m.state.People)
+	m.byID = make(map[string]*directory.Standing, n)
+	m.byAccount = make(map[string]*directory.Standing, n)
+	m.taken = make(map[string]string, 2*n)
+	m.seen, m.claimed, m.agencies = make(map[string]bool, n), map[string]int{}, map[string]bool{}
+	m.faulty, m.fedIDs = map[string]bool{}, make(map[string]bool, n)
+	for _, s := range m.state.People {
+		if s.IDHash != "" {
+			m.byID[s.IDHash] = s
+		}
+		for _, a := range s.Accounts {
+			m.taken[a.Name] = s.ID
+			if a.Kind == idp.AccountPortal {
+				m.byAccount[a.Name] = s
+			}
+		}
+		if s.Source == m.Source && s.State == idp.PersonEnabled {
+			m.plan.Counts.Enabled++
+		}
+	}
+	m.boundTo = make(map[string]bool, len(m.state.Bound))
+	for _, tpead := range m.state.Bound {
+		m.boundTo[tpead] = true
+	}
+	// Whom a row with a fault seems to be about is not missing.
+	for _, f := range m.plan.Faults {
+		m.excuse(f.Account)
+	}
+}
+
+func (m *maker) excuse(account string) {
+	if s := m.byAccount[m.Names.Normalize(account)]; s != nil {
+		m.seen[s.ID], m.faulty[s.ID] = true, true
+	}
+}
+
+// refuse reports a row that is not taken.
+func (m *maker) refuse(r *directory.FedRow, reason string) {
+	m.fault(r, reason, true)
+	m.excuse(r.Account)
+}
+
+func (m *maker) fault(r *directory.FedRow, reason string, refused bool) {
+	m.plan.Faults = append(m.plan.Faults, directory.Fault{Line: r.Line, Account: r.Account, Reason: reason, Refused: refused})
+}
+
+func (m *maker) add(c directory.Change) { m.plan.Changes = append(m.plan.Changes, c) }
+
+// units plans new and changed agencies and units. None is ever taken away: past
+// posts name them.
+func (m *maker) units(rows []directory.FedRow) {
+	kept := make(map[[2]string]directory.Unit, len(m.state.Units))
+	for _, u := range m.state.Units {
+		kept[[2]string{u.Agency, u.Name}] = u
+		m.agencies[u.Agency] = true
+	}
+	put := func(u directory.Unit, named bool) {
+		key := [2]string{u.Agency, u.Name}
+		old, there := kept[key]
+		if there && (!named || old == u) {
+			return
+		}
+		c := directory.Change{Kind: directory.ChangeUnit, Unit: &u}
+		if there {
+			c.Fields = diffUnit(old, u)
+		}
+		kept[key] = u
+		m.agencies[u.Agency] = true
+		m.add(c)
+		m.plan.Counts.Units++
+	}
+	for _, a := range m.Agencies {
+		put(a, true)
+	}
+	for i := range rows {
+		r := &rows[i]
+		if !m.HasUnits {
+			old := kept[[2]string{r.Agency, ""}]
+			name := r.AgencyName
+			if name == "" {
+				name = r.Agency
+			}
+			put(directory.Unit{Agency: r.Agency, AgencyName: name, Parent: old.Parent}, r.AgencyName != "" && !m.agencies[r.Agency])
+		}
+		for _, p := range append([]directory.Post{{Agency: r.Agency, Unit: r.Unit}}, r.Posts...) {
+			if !m.HasUnits && !m.agencies[p.Agency] {
+				put(directory.Unit{Agency: p.Agency, AgencyName: p.Agency}, false)
+			}
+			if p.Unit != "" && m.agencies[p.Agency] {
+				put(directory.Unit{Agency: p.Agency, Name: p.Unit}, false)
+			}
+		}
+	}
+}
+
+func diffUnit(old, now directory.Unit) (fields []directory.FieldChange) {
+	if old.AgencyName != now.AgencyName {
+		fields = append(fields, directory.FieldChange{Field: "agency_name", Old: old.AgencyName, New: now.AgencyName})
+	}
+	if old.Parent != now.Parent {
+		fields = append(fields, directory.FieldChange{Field: "parent", Old: old.Parent, New: now.Parent})
+	}
+	return fields
+}
+
+// missing plans to disable whom the source gave before and does not any more.
+func (m *maker) missing() {
+	for _, s := range m.state.People {
+		if s.Source != m.Source || m.seen[s.ID] || s.State != idp.PersonEnabled {
+			continue
+		}
+		to := s.Profile
+		to.State = idp.PersonDisabled
+		m.add(directory.Change{
+			Kind: directory.ChangeDisable, PersonID: s.ID, Base: s.UpdatedAt, To: &to,
+			Fields: []directory.FieldChange{{Field: "state", Old: string(s.State), New: string(to.State)}, {Field: "feed", Old: "there", New: "missing"}},
+		})
+		m.plan.Counts.Disable++
+	}
+}
+
+// finish numbers the changes, names the plan and asks where it must.
+func (m *maker) finish() {
+	p := m.plan
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n", m.Source)
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		c.Seq = int64(i)
+		m.digest(sum, c)
+	}
+	p.ID = hex.EncodeToString(sum.Sum(nil))[:12]
+	slices.SortStableFunc(p.Faults, func(a, b directory.Fault) int { return a.Line - b.Line })
+	p.Counts.Rows, p.Counts.Faults = m.TotalRows, len(p.Faults)
+	m.ask()
+}
+
+// digest leaves out what is drawn anew each time: new people's IDs and seals.
+func (m *maker) digest(sum interface{ Write([]byte) (int, error) }, c *directory.Change) {
+	d := *c
+	if c.Identity != nil {
+		d.Identity = &directory.Identity{Hash: c.Identity.Hash, Tail: c.Identity.Tail}
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		panic(fmt.Sprintf("encode a change: %v", err)) // values of ours always can
+	}
+	id := c.PersonID
+	if c.Kind == directory.ChangeAdd {
+		id = ""
+	}
+	fmt.Fprintf(sum, "%s %s %s\n", c.Kind, id, text)
+}
+
+func (m *maker) ask() {
+	c, p := m.plan.Counts, m.plan
+	// One or two people of a small feed are no mass: a share needs three.
+	over := func(n int, share float64, of int) bool { return n > 2 && float64(n) > share*float64(of) }
+	if over(c.Disable, m.Limits.Disabled, c.Enabled) {
+		p.Asks = append(p.Asks, fmt.Sprintf("%d of %d enabled people would be disabled", c.Disable, c.Enabled))
+	}
+	if over(c.Accounts, m.Limits.Disabled, c.Enabled) {
+		p.Asks = append(p.Asks, fmt.Sprintf("%d accounts of %d people would be closed", c.Accounts, c.Enabled))
+	}
+	if last := m.state.LastRow; last > 0 && over(last-c.Rows, m.Limits.Smaller, last) {
+		p.Asks = append(p.Asks, fmt.Sprintf("the feed has %d rows, and had %d the last time", c.Rows, last))
+	}
+	if over(c.Renames, m.Limits.Renamed, c.Enabled) {
+		p.Asks = append(p.Asks, fmt.Sprintf("the names of %d of %d people would change", c.Renames, c.Enabled))
+	}
+}
+
+// squeeze makes names comparable: spaces don't count.
+func squeeze(s string) string { return strings.Join(strings.Fields(s), "") }

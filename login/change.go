@@ -1,0 +1,59 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/policy"
+	"taipeion.internal/idp/templates"
+)
+
+// showChange asks for a new password in place of one that opens nothing but this
+// page. There is no session yet.
+func (h *Handler) showChange(w http.ResponseWriter, r *http.Request, v *visit, account string, view templates.Password) {
+	view.Base, view.Way, view.Flow, view.Account = v.base(r, "/login/password"), templates.PasswordFirst, v.handle, account
+	view.Own = []string{account}
+	rules := h.Passwords.Rules
+	view.Rules = templates.PasswordRules{MinLength: rules.MinLength, Classes: rules.Classes, History: rules.History, MaxDays: int(rules.MaxAge.Hours() / 24)}
+	p := problem{reason: view.Reason, until: view.LockedUntil, retry: view.RetryAfter}
+	if p.retry > 0 {
+		retryAfter(w, p.retry)
+	}
+	h.Pages.Render(w, r, p.status(), view)
+}
+
+// change takes the form: the old password goes through the gate once more, which
+// counts it. One logs in with the new one: whatever else the login asks for is
+// asked for there.
+func (h *Handler) change(w http.ResponseWriter, r *http.Request) {
+	v := h.posted(w, r, maxForm, proofs...)
+	if v == nil {
+		return
+	}
+	account, password := one(r.PostForm, "account"), one(r.PostForm, "new")
+	if password != one(r.PostForm, "again") {
+		h.showChange(w, r, v, account, templates.Password{Faults: []string{string(policy.FaultDiffer)}})
+		return
+	}
+	_, err := h.Passwords.ChangeFirst(r.Context(), account, one(r.PostForm, "old"), password)
+	var faults *policy.FaultsError
+	var refusal *directory.Refusal
+	switch {
+	case err == nil:
+		h.showChange(w, r, v, account, templates.Password{Done: true})
+	case errors.As(err, &faults):
+		view := templates.Password{}
+		for _, f := range faults.Faults {
+			view.Faults = append(view.Faults, string(f))
+		}
+		h.showChange(w, r, v, account, view)
+	case errors.As(err, &refusal):
+		h.showChange(w, r, v, account, templates.Password{Reason: refusal.Reason, LockedUntil: refusal.Until, RetryAfter: refusal.RetryAfter})
+	case errors.Is(err, idp.ErrUsed), errors.Is(err, idp.ErrConflict):
+		v.next(w, r) // it was changed already
+	default:
+		h.fail(w, r, err)
+	}
+}

@@ -1,0 +1,123 @@
+package login_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/keys"
+	"taipeion.internal/idp/policy"
+	"taipeion.internal/idp/templates"
+)
+
+// settlePasswords joins what changes passwords.
+func (w *world) settlePasswords(t *testing.T) {
+	t.Helper()
+	sealer, err := keys.NewSealer(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := policy.RulesOf(policy.ProfileBaseline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.login.Passwords = &directory.Passwords{
+		Gate: w.gate, Keeper: w.db, Rules: rules, Seal: sealer.Seal, Open: sealer.Open, Now: w.clock, Logger: slog.New(slog.DiscardHandler),
+	}
+	w.gate.After = w.login.Passwords.After
+}
+
+func (w *world) wantChange(a answer) templates.Password {
+	w.Helper()
+	v, ok := a.view.(templates.Password)
+	if !ok || v.Way != templates.PasswordFirst {
+		w.Fatalf("%d, %T", a.StatusCode, a.view)
+	}
+	return v
+}
+
+// TestT240_FirstLoginForcesAChange logs in with a start password: no session
+// before it was changed, and the new one logs in.
+func TestT240_FirstLoginForcesAChange(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		start, _, err := w.login.Passwords.Reset(t.Context(), "ab1001", "helpdesk", "asked for")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := w.browser()
+		flow := b.begin(documents)
+		a := b.password(flow, "ab1001", start)
+		v := w.wantChange(a)
+		if v.Account != "ab1001" || v.Flow != flow || b.cookies["idp-session"] != "" || strings.Contains(a.body, start) {
+			t.Fatalf("%+v", v)
+		}
+		post := func(old, password, again string) answer {
+			return b.post("/login/change", "flow", flow, "account", "ab1001", "old", old, "new", password, "again", again)
+		}
+		const next = "Lanterns7&Fog"
+		for _, c := range []struct{ old, password, again, fault string }{
+			{start, next, "other", "differ"}, {start, "Taipei2026!", "Taipei2026!", "weak"}, {start, start, start, "used"},
+		} {
+			if v := w.wantChange(post(c.old, c.password, c.again)); !slices.Contains(v.Faults, c.fault) {
+				t.Errorf("%q: %v", c.password, v.Faults)
+			}
+		}
+		if v := w.wantChange(post("wrong", next, next)); v.Reason != idp.ReasonWrong {
+			t.Errorf("%+v", v)
+		}
+		if v := w.wantChange(post(start, next, next)); !v.Done {
+			t.Fatalf("%+v", v)
+		}
+		if b.cookies["idp-session"] != "" {
+			t.Error("a session before the login")
+		}
+		if a := b.password(flow, "ab1001", next); a.StatusCode != 303 {
+			t.Errorf("login with the new one: %d", a.StatusCode)
+		}
+	})
+}
+
+// TestT074_ChangePageCountsLikeTheLogin guesses at both in turn.
+func TestT074_ChangePageCountsLikeTheLogin(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		b := w.browser()
+		flow := b.begin(documents)
+		before := w.looks.n()
+		for i := range 8 {
+			guess := fmt.Sprint("wrong ", i)
+			if i%2 == 0 {
+				b.password(flow, "ab1001", guess)
+				continue
+			}
+			b.post("/login/change", "flow", flow, "account", "ab1001", "old", guess, "new", "Lanterns7&Fog", "again", "Lanterns7&Fog")
+		}
+		if n := w.looks.n() - before; n != 5 {
+			t.Errorf("%d looks at the password", n)
+		}
+		w.later(14*time.Minute + 59*time.Second)
+		if v, ok := b.password(flow, "ab1001", "ab1001"+rightSuffix).view.(templates.Login); !ok || v.Reason != idp.ReasonLocked {
+			t.Errorf("the right one: %+v", v)
+		}
+	})
+}
+
+// TestT060_ChangePageTellsNothingOfAccounts tries names that are nobody's.
+func TestT060_ChangePageTellsNothingOfAccounts(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	flow := b.begin(documents)
+	var bodies []string
+	for _, account := range []string{"ab1001", "zz9999"} {
+		a := b.post("/login/change", "flow", flow, "account", account, "old", "wrong", "new", "Lanterns7&Fog", "again", "Lanterns7&Fog")
+		bodies = append(bodies, strings.ReplaceAll(a.body, account, "NAME"))
+	}
+	if bodies[0] != bodies[1] {
+		t.Error("the answers differ")
+	}
+}

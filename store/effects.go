@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+)
+
+const (
+	// Of each person the oldest only. Whoever waited for another's lease asks again
+	// whether it is still due.
+	takeEffects query = `UPDATE directory_effects SET lease = $1, due_at = $3, tries = tries + 1
+		WHERE state = 'waiting' AND due_at <= $2 AND id IN (SELECT e.id FROM directory_effects e
+			WHERE e.state = 'waiting' AND e.due_at <= $2 AND NOT EXISTS (SELECT 1 FROM directory_effects f
+				WHERE f.person_id = e.person_id AND f.state = 'waiting' AND (f.made_at < e.made_at OR f.made_at = e.made_at AND f.id < e.id))
+			ORDER BY e.due_at, e.id LIMIT $4)
+		RETURNING id, person_id, kind, account, former, tries`
+	effectDone   query = `UPDATE directory_effects SET state = 'done', lease = '', fault = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	effectLater  query = `UPDATE directory_effects SET due_at = $3, fault = $4, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	effectFailed query = `UPDATE directory_effects SET state = 'failed', fault = $3, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	effectCounts query = `SELECT COALESCE(SUM(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN state = 'failed' THEN 1 ELSE 0 END), 0) FROM directory_effects WHERE state <> 'done'`
+)
+
+// TakeEffects implements directory.Effects.
+func (s *Store) TakeEffects(ctx context.Context, lease string, now, until time.Time, limit int) ([]directory.Effect, error) {
+	var found []directory.Effect
+	err := s.write(ctx, func(r runner) error {
+		found = nil
+		return r.rows(with(takeEffects, lease, micros(now), micros(until), int64(limit)), func(scan scan) error {
+			var e directory.Effect
+			var tries int64
+			if err := scan(&e.ID, &e.PersonID, &e.Kind, &e.Account, &e.Former, &tries); err != nil {
+				return err
+			}
+			e.Tries = int(tries)
+			found = append(found, e)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// EffectDone implements directory.Effects.
+func (s *Store) EffectDone(ctx context.Context, id, lease string) error {
+	return s.conditional(ctx, with(effectDone, id, lease), idp.ErrConflict, nil)
+}
+
+// EffectLater implements directory.Effects.
+func (s *Store) EffectLater(ctx context.Context, id, lease string, due time.Time, fault string) error {
+	return s.conditional(ctx, with(effectLater, id, lease, micros(due), fault), idp.ErrConflict, nil)
+}
+
+// EffectFailed implements directory.Effects.
+func (s *Store) EffectFailed(ctx context.Context, id, lease, fault string) error {
+	return s.conditional(ctx, with(effectFailed, id, lease, fault), idp.ErrConflict, nil)
+}
+
+// EffectCounts implements directory.Effects.
+func (s *Store) EffectCounts(ctx context.Context) (waiting, failed int, err error) {
+	var w, f int64
+	err = s.read(ctx, func(r runner) error { return r.row(with(effectCounts), &w, &f) })
+	return int(w), int(f), err
+}
+
+const directoryAccounts query = `SELECT a.name, a.kind, p.id, p.name, COALESCE(p.agency, ''), p.state = 'enabled' AND a.state = 'active'
+	FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.kind IN ('tpead', 'single') AND a.name > $1
+	AND NOT EXISTS (SELECT 1 FROM directory_effects e WHERE e.person_id = p.id AND e.state = 'waiting') ORDER BY a.name LIMIT 1000`
+
+// DirectoryAccounts implements directory.Holdings: by pages, so that nothing is
+// held open while a directory is asked.
+func (s *Store) DirectoryAccounts(ctx context.Context, yield func(directory.Held) error) error {
+	for after := ""; ; {
+		var page []directory.Held
+		err := s.read(ctx, func(r runner) error {
+			page = nil
+			return r.rows(with(directoryAccounts, after), func(scan scan) error {
+				var h directory.Held
+				if err := scan(&h.Account.Name, &h.Account.Kind, &h.Account.PersonID, &h.Name, &h.Agency, &h.Open); err != nil {
+					return err
+				}
+				page = append(page, h)
+				return nil
+			})
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, h := range page {
+			if err := yield(h); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1].Account.Name
+	}
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/policy"
+)
+
+const (
+	phaseNow query = `SELECT value FROM settings WHERE key = 'phase'`
+	// The first time there is no row, and the phase is coexist.
+	putPhase query = `INSERT INTO settings (key, value, updated_at) SELECT 'phase', $2, CAST($3 AS BIGINT)
+		WHERE $1 = 'coexist' OR EXISTS (SELECT 1 FROM settings WHERE key = 'phase')
+		ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at WHERE settings.value = $1`
+	// Whoever was not fed by a portal has nothing to bind.
+	nameFactColumns query = `a.kind, a.state <> 'active', p.shared, p.renamed_at > 0,
+		EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name),
+		p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal')`
+	// One row for every name, so that a name that is nobody's costs the same.
+	nameFacts query = `SELECT COALESCE((SELECT value FROM settings WHERE key = 'phase'), 'coexist'), COALESCE(f.kind, ''),
+			COALESCE(f.closed, FALSE), COALESCE(f.shared, FALSE), COALESCE(f.renamed, FALSE), COALESCE(f.bound, FALSE), COALESCE(f.portal, FALSE)
+		FROM (SELECT 1 AS one) AS always LEFT JOIN (SELECT a.kind AS kind, a.state <> 'active' AS closed, p.shared AS shared,
+			p.renamed_at > 0 AS renamed, EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name) AS bound,
+			p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal') AS portal
+			FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.name = $1) AS f ON TRUE`
+	eachName query = `SELECT p.id, p.name, COALESCE(p.agency, ''), COALESCE(g.name, ''), p.state, a.name, a.must_set, ` + nameFactColumns + `
+		FROM persons p JOIN accounts a ON a.person_id = p.id LEFT JOIN agencies g ON g.code = p.agency
+		WHERE p.state = 'enabled' ORDER BY p.agency, p.id, a.position`
+)
+
+// Phase implements directory.Phases.
+func (s *Store) Phase(ctx context.Context) (policy.Phase, error) {
+	var phase policy.Phase
+	err := s.read(ctx, func(r runner) error { return r.row(with(phaseNow), &phase) })
+	if errors.Is(err, idp.ErrNotFound) {
+		return policy.PhaseCoexist, nil
+	}
+	return phase, err
+}
+
+// SetPhase implements directory.Phases.
+func (s *Store) SetPhase(ctx context.Context, from, to policy.Phase, at time.Time, events ...idp.Event) error {
+	return s.conditional(ctx, with(putPhase, string(from), string(to), micros(at)), idp.ErrConflict, events)
+}
+
+// NameFacts implements directory.Phases.
+func (s *Store) NameFacts(ctx context.Context, name string) (phase policy.Phase, f policy.NameFacts, err error) {
+	err = s.read(ctx, func(r runner) error {
+		return r.row(with(nameFacts, name), &phase, &f.Kind, &f.Closed, &f.Shared, &f.Renamed, &f.Bound, &f.Portal)
+	})
+	return phase, f, err
+}
+
+// EachName implements directory.Phases.
+func (s *Store) EachName(ctx context.Context, yield func(directory.Named) error) error {
+	return s.read(ctx, func(r runner) error {
+		return r.rows(with(eachName), func(scan scan) error {
+			var n directory.Named
+			if err := scan(&n.PersonID, &n.PersonName, &n.Agency.Code, &n.Agency.Name, &n.State, &n.Account, &n.MustSet,
+				&n.Kind, &n.Closed, &n.Shared, &n.Renamed, &n.Bound, &n.Portal); err != nil {
+				return err
+			}
+			return yield(n)
+		})
+	})
+}
