@@ -168,7 +168,16 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 	if err := p.check(ctx, person, password); err != nil {
 		return nil, err
 	}
-	return p.set(ctx, person, &must.Account, password, how{kind: "password.change", old: old, detail: "at the login"})
+	account, h := &must.Account, how{kind: "password.change", old: old, detail: "at the login"}
+	if account.Kind == idp.AccountPortal {
+		// The portal's password proves who it is and is never changed; that of the
+		// bound account is known to nobody yet.
+		if account, err = p.Target(ctx, person.ID); err != nil {
+			return nil, err
+		}
+		h.old = ""
+	}
+	return p.set(ctx, person, account, password, h)
 }
 
 // SetByCard sets a forgotten password for a person whose bound card has just

@@ -21,7 +21,7 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 	}
 	p := &directory.Passwords{
 		Gate: gate, Keeper: st, Rules: rules, Seal: sealer.Seal, Open: sealer.Open,
-		StartLife: c.Passwords.StartLife.D(), Now: now, Logger: logger,
+		StartLife: c.Passwords.StartLife.D(), Bound: st.Bound, Now: now, Logger: logger,
 	}
 	if c.Passwords.Leaked != "" {
 		list := &directory.LeakedFile{Path: c.Path(c.Passwords.Leaked)}
