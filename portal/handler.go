@@ -51,6 +51,7 @@ type Handler struct {
 	Settings Settings
 
 	Passwords *directory.Passwords // nil: they are changed elsewhere
+	Binder    *directory.Binder    // nil: accounts are bound elsewhere
 }
 
 // The most that a form may hold.
@@ -74,6 +75,9 @@ func (h *Handler) Mount(mux idp.Mux) {
 	mux.Handle("POST /card/bind/confirm", http.HandlerFunc(h.bindConfirm))
 	if h.Passwords != nil {
 		h.mountPasswords(mux)
+	}
+	if h.Binder != nil {
+		h.mountBinder(mux)
 	}
 }
 

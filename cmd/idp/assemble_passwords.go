@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -29,6 +30,10 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 			return nil, fmt.Errorf("passwords.leaked: %w", err)
 		}
 		p.Leaked = list
+	}
+	p.Bound = func(ctx context.Context, account string) (bool, error) {
+		_, f, err := st.NameFacts(ctx, account)
+		return f.Bound || !f.Portal, err
 	}
 	gate.After = p.After
 	return p, nil
