@@ -168,6 +168,9 @@ func checkFiles(cfg *config.Config) error {
 	if _, err := cardAnchors(cfg); err != nil {
 		faults = append(faults, err)
 	}
+	if _, err := syncSources(cfg); err != nil {
+		faults = append(faults, err)
+	}
 	faults = append(faults, checkTLS(cfg))
 	return errors.Join(faults...)
 }
