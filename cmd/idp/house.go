@@ -146,6 +146,7 @@ func (h *house) run(ctx context.Context) error {
 	go h.ring.Run(background)
 	go h.watchCards(background)
 	go h.prune(background)
+	go h.deliverPasswords(background)
 	h.synchronise(background)
 	h.tellDirectories(background)
 	go h.watchDirectories(background)
