@@ -190,6 +190,26 @@ type Passwords struct {
 	Leaked string `yaml:"leaked" example:"leaked.bin"`
 	// How long a start password that an administrator gave can be used.
 	StartLife Duration `yaml:"start_life"`
+	// The table in which the mail system looks passwords up: mailboxes follow. (A mail
+	// system with an LDAP directory is a backend of directory.backends, with accounts: [mail].)
+	MailTable MailTable `yaml:"mail_table"`
+}
+
+// MailTable is a table of another system, such as that of Dovecot's SQL passdb.
+// It is given argon2id hashes and never a password.
+type MailTable struct {
+	// File, mode 0600, with the address of its PostgreSQL database.
+	PostgreSQLFile string `yaml:"postgresql_file" example:"mail-database.url"`
+	// Its SQLite file, unless PostgreSQL is named. Neither: there is no such table.
+	SQLite string `yaml:"sqlite" example:"/var/lib/mail/users.db"`
+	// The table: TABLE or SCHEMA.TABLE.
+	Table string `yaml:"table"`
+	// The column with the mailbox's name, as the mail account is called here.
+	Account string `yaml:"account"`
+	// The column that takes the hash.
+	Password string `yaml:"password"`
+	// What is put before the hash. Empty: {ARGON2ID}.
+	Scheme string `yaml:"scheme" example:"{ARGON2ID}"`
 }
 
 // Names are decorations of account names.

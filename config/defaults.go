@@ -27,7 +27,8 @@ func Default() *Config {
 			SourceNames: 20, GatewayNames: 500, SourceWindow: Duration(15 * time.Minute),
 			Starts: 300, GatewayStarts: 60_000,
 		},
-		Passwords: Passwords{Memory: 19456, Passes: 2, Waiting: 256, Profile: "baseline", StartLife: Duration(day)},
+		Passwords: Passwords{Memory: 19456, Passes: 2, Waiting: 256, Profile: "baseline", StartLife: Duration(day),
+			MailTable: MailTable{Table: "users", Account: "userid", Password: "password"}},
 		Sync:      Sync{Every: Duration(time.Hour)},
 		Directory: Directory{Recheck: Duration(4 * time.Minute), Floor: Duration(400 * time.Millisecond)},
 		Cards: Cards{

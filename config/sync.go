@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type Sync struct {
 type SyncSource struct {
 	// Its name, for the record and as the owner of its people: never to be changed.
 	Name string `yaml:"name" example:"portal"`
-	// csv or sql.
+	// csv, sql or ldap.
 	Kind string `yaml:"kind" example:"csv"`
 	// csv: the file, with the names of the columns in its first line.
 	File string `yaml:"file" example:"feed/people.csv"`
@@ -40,6 +41,10 @@ type SyncSource struct {
 	View string `yaml:"view" example:"\"\""`
 	// sql: the view or table with agencies, as agencies_file.
 	AgenciesView string `yaml:"agencies_view" example:"\"\""`
+	// ldap: the name of one of directory.backends; columns are attributes.
+	Backend string `yaml:"backend" example:"\"\""`
+	// ldap: which entries are people.
+	Filter string `yaml:"filter" example:"\"\""`
 	// Which column holds what, as FIELD=COLUMN; "FIELD=" for a field that is not there. Fields
 	// are account, name, national_id, agency, agency_name, unit, title, state, email, phone,
 	// address, mail, tpead, main and posts (AGENCY/UNIT/TITLE;...). The first eight are
@@ -74,8 +79,13 @@ func (c *Config) checkSync(k *check) {
 			k.that(viewName.MatchString(s.View), key+".view", "%q must be the name of a view, or SCHEMA.VIEW", s.View)
 			k.that(s.AgenciesView == "" || viewName.MatchString(s.AgenciesView), key+".agencies_view", "%q must be the name of a view", s.AgenciesView)
 			k.that(s.File == "" && s.AgenciesFile == "", key, "file and agencies_file are for csv only")
+		case "ldap":
+			known := slices.ContainsFunc(c.Directory.Backends, func(b DirectoryBackend) bool { return b.Name == s.Backend })
+			k.that(known, key+".backend", "%q is none of directory.backends", s.Backend)
+			k.that(strings.HasPrefix(s.Filter, "(") && strings.HasSuffix(s.Filter, ")"), key+".filter", "must be an LDAP filter, such as (objectClass=person)")
+			k.that(s.File == "" && s.View == "", key, "file and view are not for ldap")
 		default:
-			k.that(false, key+".kind", "%q must be csv or sql", s.Kind)
+			k.that(false, key+".kind", "%q must be csv, sql or ldap", s.Kind)
 		}
 		_, err := feed.ParseEncoding(s.Encoding)
 		k.that(err == nil, key+".encoding", "%v", err)

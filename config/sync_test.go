@@ -16,8 +16,9 @@ func TestSync_IsChecked(t *testing.T) {
 		t.Errorf("%+v %v", m, err)
 	}
 	for bad, want := range map[string]string{
-		"{name: portal, kind: xml}": "must be csv or sql",
-		"{name: portal, kind: csv}": "sources[0].file",
+		"{name: portal, kind: xml}":                                               "must be csv, sql or ldap",
+		"{name: portal, kind: ldap, backend: none, filter: (a=b)}":                "none of directory.backends",
+		"{name: portal, kind: csv}":                                               "sources[0].file",
 		"{name: portal, kind: sql, sqlite: a.db, view: \"people; DROP TABLE x\"}": "must be the name of a view",
 		"{name: portal, kind: sql, view: people}":                                 "needs one of",
 		"{name: portal, kind: csv, file: a.csv, columns: [account]}":              "not FIELD=COLUMN",

@@ -61,6 +61,7 @@ type Gate struct {
 	After func(ctx context.Context, personID string) error
 
 	turns turnstile
+	of    *Gate // whose turns are taken; nil: our own
 }
 
 // settleWithin bounds what is done for a try after it was counted, whether or
@@ -74,7 +75,7 @@ func (g *Gate) CheckPassword(ctx context.Context, name, password string) (_ *idp
 		return nil, &Refusal{Reason: idp.ReasonWrong}
 	}
 	source := sourceOf(ctx)
-	leave, ok := g.turns.enter(ctx, source, (g.limit(ctx)+1)/2)
+	leave, ok := g.turnstile().enter(ctx, source, (g.limit(ctx)+1)/2)
 	if !ok {
 		return nil, &Refusal{Reason: idp.ReasonBusy, RetryAfter: 2 * time.Second}
 	}

@@ -35,9 +35,9 @@ type Passwords struct {
 	Gate      *Gate
 	Keeper    PasswordKeeper
 	Rules     policy.PasswordRules
-	Leaked    Leaked    // nil: no list
-	Mail      []Mailbox // where the mailboxes are
-	Bound     func(ctx context.Context, personID string) (bool, error)
+	Leaked    Leaked                                                  // nil: no list
+	Mail      []Mailbox                                               // where the mailboxes are
+	Bound     func(ctx context.Context, account string) (bool, error) // of TPEAD accounts; nil: all are
 	Seal      func(plain []byte, context string) []byte
 	Open      func(sealed []byte, context string) ([]byte, error)
 	Tell      func(ctx context.Context, t Told) error // nil: nobody is told
@@ -71,18 +71,17 @@ func (p *Passwords) Target(ctx context.Context, personID string) (*idp.Account, 
 	if err != nil {
 		return nil, fmt.Errorf("list accounts: %w", err)
 	}
-	return p.target(ctx, personID, accounts)
+	return p.target(ctx, accounts)
 }
 
-func (p *Passwords) target(ctx context.Context, personID string, accounts []idp.Account) (*idp.Account, error) {
-	portal := slices.ContainsFunc(accounts, func(a idp.Account) bool { return a.Kind == idp.AccountPortal })
+func (p *Passwords) target(ctx context.Context, accounts []idp.Account) (*idp.Account, error) {
 	for _, kind := range []idp.AccountKind{idp.AccountSingle, idp.AccountTPEAD} {
 		i := slices.IndexFunc(accounts, func(a idp.Account) bool { return a.Kind == kind })
 		if i < 0 {
 			continue
 		}
-		if kind == idp.AccountTPEAD && portal && p.Bound != nil {
-			bound, err := p.Bound(ctx, personID)
+		if kind == idp.AccountTPEAD && p.Bound != nil {
+			bound, err := p.Bound(ctx, accounts[i].Name)
 			if err != nil {
 				return nil, fmt.Errorf("read binding: %w", err)
 			}
@@ -168,7 +167,16 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 	if err := p.check(ctx, person, password); err != nil {
 		return nil, err
 	}
-	return p.set(ctx, person, &must.Account, password, how{kind: "password.change", old: old, detail: "at the login"})
+	account, h := &must.Account, how{kind: "password.change", old: old, detail: "at the login"}
+	if account.Kind == idp.AccountPortal {
+		// The portal's password proves who it is and is never changed; that of the
+		// bound account is known to nobody yet.
+		if account, err = p.Target(ctx, person.ID); err != nil {
+			return nil, err
+		}
+		h.old = ""
+	}
+	return p.set(ctx, person, account, password, h)
 }
 
 // SetByCard sets a forgotten password for a person whose bound card has just
@@ -201,7 +209,7 @@ func (p *Passwords) Reset(ctx context.Context, name, actor, reason string) (star
 	if err != nil {
 		return "", nil, err
 	}
-	account, err := p.target(ctx, state.Person.ID, state.Accounts)
+	account, err := p.target(ctx, state.Accounts)
 	if err != nil {
 		return "", nil, err
 	}

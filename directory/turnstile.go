@@ -22,6 +22,13 @@ type turns struct {
 // turnWait is how long a try may wait for its turn.
 const turnWait = 3 * time.Second
 
+func (g *Gate) turnstile() *turnstile {
+	if g.of != nil {
+		return &g.of.turns
+	}
+	return &g.turns
+}
+
 // enter waits for a turn of the source; ok is false if none came in time. No
 // source and no limit: no waiting.
 func (t *turnstile) enter(ctx context.Context, source string, limit int) (leave func(), ok bool) {

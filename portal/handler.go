@@ -52,6 +52,7 @@ type Handler struct {
 	Factors  Factors // phones, one-time codes and passkeys, where they are set up
 
 	Passwords *directory.Passwords // nil: they are changed elsewhere
+	Binder    *directory.Binder    // nil: accounts are bound elsewhere
 }
 
 // The most that a form may hold.
@@ -76,6 +77,9 @@ func (h *Handler) Mount(mux idp.Mux) {
 	h.mountFactors(mux)
 	if h.Passwords != nil {
 		h.mountPasswords(mux)
+	}
+	if h.Binder != nil {
+		h.mountBinder(mux)
 	}
 }
 

@@ -36,6 +36,7 @@ func (w *world) settlePasswords(t *testing.T) {
 		Gate: gate, Keeper: w.db, Rules: rules, Seal: sealer.Seal, Open: sealer.Open, Now: w.clock, Logger: slog.New(slog.DiscardHandler),
 	}
 	gate.After = w.portal.Passwords.After
+	w.settleBinder()
 }
 
 // givePassword sets the person's first password.

@@ -39,6 +39,13 @@ const (
 		AND p.renamed_at = 0 AND a.name = $1 AND a.kind = 'portal' AND a.state = 'active'), 'provision', $4)`
 	callPerson query = `UPDATE persons SET username = $2, updated_at = $3 WHERE id = $1
 		AND EXISTS (SELECT 1 FROM accounts WHERE name = $2 AND kind = 'single')`
+	// The next login asks the owner to set a password, unless an account of theirs
+	// had one before.
+	askPassword query = `INSERT INTO password_standing (person_id, changed_at, must_change, ends_at, reset_at)
+		SELECT $1, CAST($2 AS BIGINT), TRUE, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE person_id = $1 AND kind IN ('tpead', 'single') AND name <> $3)
+		ON CONFLICT (person_id) DO NOTHING`
+	// Whoever was not fed by a portal has nothing to bind.
+	boundOf   query = `SELECT (SELECT COUNT(*) FROM bindings WHERE person_id = $1) + (SELECT COUNT(*) FROM persons WHERE id = $1 AND source = '')`
 	addEffect query = `INSERT INTO directory_effects (person_id, id, kind, account, former, state, made_at, due_at, tries, lease, fault)
 		VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $6, 0, '', '')`
 
@@ -98,9 +105,17 @@ func (s *Store) Provision(ctx context.Context, g directory.Given) error {
 		with(noteChange, g.PersonID, "provision/"+g.Account, micros(g.At), g.Actor, "provision", text(fields)),
 		with(addEffect, g.PersonID, "create/"+g.Account, "create", g.Account, "", micros(g.At)),
 		with(callPerson, g.PersonID, g.Account, micros(g.At)),
+		with(askPassword, g.PersonID, micros(g.At), g.Account),
 	}
 	list = append(list, inserts([]idp.Event{{At: g.At, Kind: "account.provision", Result: "ok", PersonID: g.PersonID, Actor: g.Actor}})...)
 	return s.given(ctx, list)
+}
+
+// Bound tells whether any of the person's portal accounts is bound.
+func (s *Store) Bound(ctx context.Context, personID string) (bool, error) {
+	var n int64
+	err := s.read(ctx, func(r runner) error { return r.row(with(boundOf, personID), &n) })
+	return n > 0, err
 }
 
 // Rename implements directory.Migration.

@@ -98,6 +98,20 @@ func TestProvision_NeverTwiceNeverShared(t *testing.T) {
 		if whys[directory.WhyPassword] != 20 || whys[directory.WhyShared] != 1 || whys[directory.WhyUnbound] != 0 {
 			t.Errorf("%v", whys)
 		}
+		a, err := s.Account(t.Context(), "user2")
+		must(t, err)
+		if st, err := s.PasswordStanding(t.Context(), a.PersonID); err != nil || !st.MustChange {
+			t.Errorf("nobody is asked for a password: %+v %v", st, err)
+		} else {
+			must(t, s.SetPassword(t.Context(), directory.NewPassword{PersonID: a.PersonID, At: noon.Add(2 * time.Hour), Since: st.ChangedAt, Keep: 3}))
+		}
+		if ok, err := s.Bound(t.Context(), a.PersonID); err != nil || !ok {
+			t.Errorf("bound %v %v", ok, err)
+		}
+		check, err = directory.CheckPhase(t.Context(), s, policy.PhaseDirectory)
+		if err != nil || len(check.LeftOut) != 20 {
+			t.Errorf("%d left out, %v", len(check.LeftOut), err)
+		}
 		// The next synchronisation finds nothing to change.
 		run, err := y.Do(t.Context(), y.source, "test")
 		if err != nil || run.Summary.Counts.Changed() != 0 {

@@ -33,6 +33,7 @@ var (
 	_ directory.Histories   = (*Store)(nil)
 	_ directory.Phases      = (*Store)(nil)
 	_ directory.Migration   = (*Store)(nil)
+	_ directory.Bindings    = (*Store)(nil)
 	_ directory.Effects     = (*Store)(nil)
 	_ directory.Holdings    = (*Store)(nil)
 	_ sync.People           = (*Store)(nil)

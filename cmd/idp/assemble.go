@@ -234,6 +234,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 			Store: starts, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
 			Factors: h.forPortal(h.factors), Passwords: h.passwords,
+			Binder: &directory.Binder{Gate: h.gate, Store: h.store, Phases: h.store, Now: now},
 		}).Mount},
 	} {
 		part.Mount(h.mounts)

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/directory/ad"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/store"
@@ -30,6 +34,13 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 		}
 		p.Leaked = list
 	}
+	if p.Mail, err = mailboxes(c, gate.Routes); err != nil {
+		return nil, err
+	}
+	p.Bound = func(ctx context.Context, account string) (bool, error) {
+		_, f, err := st.NameFacts(ctx, account)
+		return f.Bound || !f.Portal, err
+	}
 	gate.After = p.After
 	return p, nil
 }
@@ -44,4 +55,35 @@ func passwordRules(c *config.Config) (policy.PasswordRules, error) {
 		rules.MinLength = c.Passwords.MinLength
 	}
 	return rules, nil
+}
+
+// mailboxes are the mail systems whose passwords follow.
+func mailboxes(c *config.Config, routes []directory.Route) ([]directory.Mailbox, error) {
+	var all []directory.Mailbox
+	for _, r := range routes {
+		if d, ok := r.Backend.(*ad.Directory); ok && slices.Contains(r.Kinds, idp.AccountMail) {
+			all = append(all, &ad.Mailboxes{Of: r.Name, Directory: d})
+		}
+	}
+	t := c.Passwords.MailTable
+	if t.PostgreSQLFile == "" && t.SQLite == "" {
+		return all, nil
+	}
+	table := &store.MailTable{Of: "mail_table", Table: t.Table, Account: t.Account, Password: t.Password, Scheme: t.Scheme}
+	var err error
+	if t.PostgreSQLFile == "" {
+		table.SQLite = c.Path(t.SQLite)
+	} else if table.PostgreSQL, err = c.Secret(t.PostgreSQLFile); err != nil {
+		return nil, err
+	}
+	if err := table.Check(); err != nil {
+		return nil, fmt.Errorf("passwords.mail_table: %w: %w", config.ErrInvalid, err)
+	}
+	return append(all, table), nil
+}
+
+// deliverPasswords brings new passwords to the mail systems until ctx ends.
+func (h *house) deliverPasswords(ctx context.Context) {
+	p := h.passwords
+	(&directory.Postman{Keeper: h.store, Mail: p.Mail, Open: p.Open, Now: p.Now, Logger: h.logger}).Run(ctx)
 }

@@ -74,6 +74,9 @@ func checkFiles(cfg *config.Config) error {
 	if _, err := openDirectories(cfg, nil, slog.New(slog.DiscardHandler), time.Now); err != nil {
 		faults = append(faults, err)
 	}
+	if _, err := syncSources(cfg); err != nil {
+		faults = append(faults, err)
+	}
 	faults = append(faults,
 		checkFolder("master_key_file", cfg.Path(cfg.MasterKeyFile)), checkFolder("store.sqlite", sqlitePath(cfg)),
 		checkCards(cfg), checkTLS(cfg))

@@ -63,7 +63,8 @@ func exitCode(err error) int {
 		return exitNotFound
 	case errors.Is(err, idp.ErrConflict), errors.Is(err, sync.ErrRunning), errors.Is(err, sync.ErrOutdated):
 		return exitConflict
-	case errors.Is(err, errRefused), errors.Is(err, sync.ErrAsks), errors.Is(err, keys.ErrKnownKey), errors.Is(err, keys.ErrYoung):
+	case errors.Is(err, errRefused), errors.Is(err, directory.ErrUnbound), errors.Is(err, sync.ErrAsks), errors.Is(err, keys.ErrKnownKey),
+		errors.Is(err, keys.ErrYoung):
 		return exitRefused
 	case errors.Is(err, idp.ErrUnavailable), errors.Is(err, idp.ErrOverloaded), errors.As(err, &network):
 		return exitUnavailable

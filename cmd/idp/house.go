@@ -169,6 +169,7 @@ func (h *house) run(ctx context.Context) error {
 	go h.watchCards(background)
 	go h.prune(background)
 	h.runFactors(ctx, background)
+	go h.deliverPasswords(background)
 	h.synchronise(background)
 	h.tellDirectories(background)
 	go h.watchDirectories(background)

@@ -37,7 +37,7 @@ func (p *progress) tell(step string, done, of int) {
 		pause = 100 * time.Millisecond
 	}
 	now := time.Now()
-	if step == p.step && done != of && now.Sub(p.last) < pause {
+	if step == p.step && (done != of || of == 0) && now.Sub(p.last) < pause {
 		return
 	}
 	// The end of a step is told once.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -98,6 +99,7 @@ func (c *cli) eachSource(cmd *cobra.Command, args []string, do func(*syncing, sy
 
 func (c *cli) syncRun() *cobra.Command {
 	var confirm string
+	var wait time.Duration
 	cmd := c.needsConfig(&cobra.Command{
 		Use:   "run [SOURCE]",
 		Short: "Synchronise now",
@@ -111,15 +113,40 @@ func (c *cli) syncRun() *cobra.Command {
 				return usage(errors.New("--confirm needs the name of the source too"))
 			}
 			return c.eachSource(cmd, args, func(s *syncing, source sync.Source) (*sync.Run, error) {
-				if confirm != "" {
-					return s.runner.Confirm(cmd.Context(), source, confirm, operator())
-				}
-				return s.runner.Do(cmd.Context(), source, operator())
+				return s.patiently(cmd.Context(), source, wait, func() (*sync.Run, error) {
+					if confirm != "" {
+						return s.runner.Confirm(cmd.Context(), source, confirm, operator())
+					}
+					return s.runner.Do(cmd.Context(), source, operator())
+				})
 			})
 		},
 	})
 	cmd.Flags().StringVar(&confirm, "confirm", "", "apply the plan of this name, which asked")
+	cmd.Flags().DurationVar(&wait, "wait", 75*time.Second, "how long to wait for a run elsewhere; one that was killed is noticed after a minute")
 	return cmd
+}
+
+// patiently waits for another run to end, or for the lease of one that was killed.
+func (s *syncing) patiently(ctx context.Context, source sync.Source, wait time.Duration, do func() (*sync.Run, error)) (*sync.Run, error) {
+	for end := time.Now().Add(wait); ; {
+		run, err := do()
+		if !errors.Is(err, sync.ErrRunning) || time.Now().After(end) {
+			return run, err
+		}
+		holder, err := s.store.LeaseHolder(ctx, sync.LeaseName(source.Name), time.Now())
+		if err != nil {
+			return nil, err
+		}
+		if s.shown.out != nil {
+			s.shown.tell("wait for "+holder, 0, 0)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 func (c *cli) syncPlan() *cobra.Command {

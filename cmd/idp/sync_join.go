@@ -9,6 +9,7 @@ import (
 
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/directory/ad"
 	"taipeion.internal/idp/directory/feed"
 	"taipeion.internal/idp/directory/plan"
 	"taipeion.internal/idp/directory/sync"
@@ -53,7 +54,20 @@ func syncSource(c *config.Config, s config.SyncSource) (sync.Source, error) {
 	if source.Mapping, err = s.Mapping(); err != nil {
 		return source, err
 	}
-	if s.Kind == "csv" {
+	switch s.Kind {
+	case "ldap":
+		for _, b := range c.Directory.Backends {
+			if b.Name != s.Backend {
+				continue
+			}
+			d, err := openDirectory(c, b, ad.Options{Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+			if err != nil {
+				return source, err
+			}
+			source.People = ad.Records{Directory: d, Filter: s.Filter, Attributes: source.Mapping.Columns()}
+		}
+		return source, nil
+	case "csv":
 		file := feed.CSV{Path: c.Path(s.File)}
 		if file.Encoding, err = feed.ParseEncoding(s.Encoding); err != nil {
 			return source, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,6 +44,17 @@ func (m Mapping) Known() map[string]bool {
 		"unit": m.Unit != "", "title": m.Title != "", "email": m.Email != "", "phone": m.Phone != "", "address": m.Address != "",
 		"mail": m.Mail != "", "posts": m.Posts != "", "national_id": m.NationalID != "",
 	}
+}
+
+// Columns are the names of all columns that the mapping asks for.
+func (m Mapping) Columns() []string {
+	var names []string
+	for _, t := range (&reader{}).targets(m) {
+		if t.name != "" && !slices.Contains(names, t.name) {
+			names = append(names, t.name)
+		}
+	}
+	return names
 }
 
 // ErrColumns says that the source does not have the columns of the mapping.

@@ -37,3 +37,9 @@ CREATE INDEX password_deliveries_person ON password_deliveries (person_id, made_
 
 -- A new password ends what was granted to its person.
 CREATE INDEX grants_person ON grants (person_id);
+
+-- Who said that they have no TPEAD account.
+CREATE TABLE without_tpead (
+    person_id TEXT PRIMARY KEY REFERENCES persons (id),
+    said_at   BIGINT NOT NULL
+);

@@ -402,6 +402,11 @@ CREATE INDEX password_deliveries_person ON password_deliveries (person_id, made_
 -- A new password ends what was granted to its person.
 CREATE INDEX grants_person ON grants (person_id);
 
+CREATE TABLE without_tpead (
+    person_id TEXT PRIMARY KEY REFERENCES persons (id),
+    said_at   BIGINT NOT NULL
+);
+
 INSERT INTO agencies VALUES ('379', '資訊局');
 INSERT INTO persons VALUES ('p1', 'sub-1', '王小明', '379', '一科', '科員', 'a@gov.taipei', '02', '市府路1號', '6789', 'ab1234', 'enabled', TRUE, X'0102', X'0a0b', 1700000000000000);
 INSERT INTO persons VALUES ('p2', 'sub-2', '陳小美', NULL, '', '', '', '', '', '', 'cd5678', 'departed', FALSE, NULL, NULL, 1700000000000000);
@@ -582,3 +587,4 @@ INSERT INTO sync_faults VALUES ('r1', 0, 3, 'chen', 'no name', TRUE);
 INSERT INTO password_standing VALUES ('p1', 1700000000000000, FALSE, 0, 1690000000000000);
 INSERT INTO password_history VALUES ('p1', 1, X'e1e2');
 INSERT INTO password_deliveries VALUES ('d1', 'p1', 'mail', 'wang', X'e3e4', 'waiting', 1700000000000000, 1700000000000000, 1900000000000000, 0, '', '');
+INSERT INTO without_tpead VALUES ('p2', 1700000000000000);

@@ -1,0 +1,30 @@
+package directory
+
+import (
+	"context"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+// Binding is a portal account bound to a TPEAD account, strictly one to one.
+type Binding struct {
+	Portal   string
+	TPEAD    string
+	PersonID string
+	How      string // self, provision, feed, admin
+	At       time.Time
+}
+
+// Bindings keeps them.
+type Bindings interface {
+	// Bind binds a person's portal account to a TPEAD account, of the person or of
+	// nobody yet, in the place of what it was bound to. idp.ErrConflict: the TPEAD
+	// account is another person's or bound to another portal account, the person was
+	// renamed, or the portal account is not that of such a person.
+	Bind(ctx context.Context, b Binding, actor string, events ...idp.Event) error
+	// Unbind undoes the binding of a portal account; idp.ErrNotFound without one.
+	Unbind(ctx context.Context, portal, actor, reason string, at time.Time, events ...idp.Event) error
+	// BindingOf finds the binding of a portal account; idp.ErrNotFound.
+	BindingOf(ctx context.Context, portal string) (*Binding, error)
+}

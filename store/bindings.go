@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+)
+
+const (
+	bindingOf     query = `SELECT portal, tpead, person_id, how, bound_at FROM bindings WHERE portal = $1`
+	removeBinding query = `DELETE FROM bindings WHERE portal = $1 AND person_id = $2`
+	dropBinding   query = `DELETE FROM bindings WHERE portal = $1 RETURNING person_id, tpead`
+	// Of nobody yet; a name that was given once and is nobody's any more stays so.
+	takeTPEAD query = `INSERT INTO accounts (person_id, name, kind, position, state)
+		SELECT $1, $2, 'tpead', COALESCE(MAX(position), -1) + 1, 'active' FROM accounts WHERE person_id = $1
+		HAVING NOT EXISTS (SELECT 1 FROM accounts WHERE name = $2) AND NOT EXISTS (SELECT 1 FROM used_names WHERE name = $2)`
+	// Without both accounts, of one person who is not shared nor renamed, there is no
+	// person_id, which the table refuses.
+	bindOwn query = `INSERT INTO bindings (portal, tpead, person_id, how, bound_at) VALUES ($1, $2, (SELECT p.id FROM persons p
+		JOIN accounts a ON a.person_id = p.id JOIN accounts o ON o.person_id = p.id
+		WHERE p.id = $3 AND NOT p.shared AND p.renamed_at = 0 AND a.name = $1 AND a.kind = 'portal' AND a.state = 'active'
+		AND o.name = $2 AND o.kind IN ('tpead', 'single') AND o.state = 'active'), $4, $5)`
+)
+
+// BindingOf implements directory.Bindings.
+func (s *Store) BindingOf(ctx context.Context, portal string) (*directory.Binding, error) {
+	b := &directory.Binding{}
+	err := s.read(ctx, func(r runner) error {
+		return r.row(with(bindingOf, portal), &b.Portal, &b.TPEAD, &b.PersonID, &b.How, moment{&b.At})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Bind implements directory.Bindings.
+func (s *Store) Bind(ctx context.Context, b directory.Binding, actor string, events ...idp.Event) error {
+	fields := []directory.FieldChange{{Field: "bound", New: b.Portal + " = " + b.TPEAD}}
+	list := []statement{
+		with(takeTPEAD, b.PersonID, b.TPEAD),
+		with(removeBinding, b.Portal, b.PersonID),
+		with(bindOwn, b.Portal, b.TPEAD, b.PersonID, b.How, micros(b.At)),
+		with(useName, b.TPEAD, micros(b.At)),
+		with(noteChange, b.PersonID, "bind/"+directory.NewID(), micros(b.At), actor, "bind", text(fields)),
+	}
+	return s.given(ctx, append(list, inserts(events)...))
+}
+
+// Unbind implements directory.Bindings.
+func (s *Store) Unbind(ctx context.Context, portal, actor, reason string, at time.Time, events ...idp.Event) error {
+	return s.write(ctx, func(r runner) error {
+		var personID, tpead string
+		if err := r.row(with(dropBinding, portal), &personID, &tpead); err != nil {
+			if errors.Is(translate(err), idp.ErrNotFound) {
+				return idp.ErrNotFound
+			}
+			return err
+		}
+		fields := []directory.FieldChange{{Field: "bound", Old: portal + " = " + tpead}, {Field: "reason", New: reason}}
+		if _, err := r.exec(with(noteChange, personID, "unbind/"+directory.NewID(), micros(at), actor, "unbind", text(fields))); err != nil {
+			return err
+		}
+		return keep(r, events)
+	})
+}
