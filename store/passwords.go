@@ -38,10 +38,11 @@ const (
 		WHERE state = 'waiting' AND due_at <= $2 AND ends_at > $2
 			AND id IN (SELECT id FROM password_deliveries WHERE state = 'waiting' AND due_at <= $2 AND ends_at > $2 ORDER BY due_at, id LIMIT $4)
 		RETURNING id, person_id, target, account, secret, state, made_at, ends_at, tries, fault`
-	deliveryLater  query = `UPDATE password_deliveries SET due_at = $3, fault = $4, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
-	deliveryEnded  query = `UPDATE password_deliveries SET state = $3, fault = $4, secret = NULL, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
-	wipeDeliveries query = `UPDATE password_deliveries SET state = 'failed', secret = NULL, lease = '' WHERE state = 'waiting' AND ends_at <= $1`
-	deliveriesOf   query = `SELECT id, person_id, target, account, state, made_at, ends_at, tries, fault FROM password_deliveries
+	deliveryLater   query = `UPDATE password_deliveries SET due_at = $3, fault = $4, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	deliveryEnded   query = `UPDATE password_deliveries SET state = $3, fault = $4, secret = NULL, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	wipeDeliveries  query = `UPDATE password_deliveries SET state = 'failed', secret = NULL, lease = '' WHERE state = 'waiting' AND ends_at <= $1`
+	pruneDeliveries query = `DELETE FROM password_deliveries WHERE id IN (SELECT id FROM password_deliveries WHERE state <> 'waiting' AND ends_at < $1 LIMIT $2)`
+	deliveriesOf    query = `SELECT id, person_id, target, account, state, made_at, ends_at, tries, fault FROM password_deliveries
 		WHERE person_id = $1 ORDER BY made_at DESC, id LIMIT $2`
 )
 

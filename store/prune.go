@@ -20,6 +20,8 @@ const (
 	pruneBatch = 500              // rows for each transaction
 	pruneSlack = 10 * time.Minute // clocks of several nodes differ
 	keepTries  = 7 * 24 * time.Hour
+
+	keepDeliveries = 30 * 24 * time.Hour // for the helpdesk; they hold no secret any more
 )
 
 // Prune deletes what can't matter any more: requests, challenges, assertions
@@ -40,6 +42,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err er
 		{pruneSessions, now.Add(-pruneSlack)},
 		{pruneTries, now.Add(-keepTries)},
 		{pruneSources, now.Add(-keepTries)},
+		{pruneDeliveries, now.Add(-keepDeliveries)},
 	} {
 		for {
 			n, err := s.one(ctx, with(old.query, micros(old.before), int64(pruneBatch)))
