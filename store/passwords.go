@@ -23,6 +23,7 @@ const (
 		AND number <= (SELECT MAX(number) FROM password_history WHERE person_id = $1) - $2`
 	setOnce           query = `UPDATE accounts SET must_set = FALSE WHERE person_id = $1 AND must_set`
 	markPassword      query = `UPDATE persons SET has_password = TRUE, updated_at = $2 WHERE id = $1`
+	passwordIsSet     query = `UPDATE accounts SET must_set = FALSE WHERE person_id = $1 AND kind IN ('tpead', 'single') AND must_set`
 	endOtherSessions  query = `UPDATE sessions SET ended_at = $3 WHERE person_id = $1 AND id <> $2 AND ended_at = 0`
 	endOtherGrants    query = `UPDATE grants SET revoked_at = $3 WHERE person_id = $1 AND person_id <> '' AND revoked_at = 0 AND (offline OR session_id <> $2)`
 	replaceDeliveries query = `UPDATE password_deliveries SET state = 'replaced', secret = NULL
@@ -37,10 +38,11 @@ const (
 		WHERE state = 'waiting' AND due_at <= $2 AND ends_at > $2
 			AND id IN (SELECT id FROM password_deliveries WHERE state = 'waiting' AND due_at <= $2 AND ends_at > $2 ORDER BY due_at, id LIMIT $4)
 		RETURNING id, person_id, target, account, secret, state, made_at, ends_at, tries, fault`
-	deliveryLater  query = `UPDATE password_deliveries SET due_at = $3, fault = $4, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
-	deliveryEnded  query = `UPDATE password_deliveries SET state = $3, fault = $4, secret = NULL, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
-	wipeDeliveries query = `UPDATE password_deliveries SET state = 'failed', secret = NULL, lease = '' WHERE state = 'waiting' AND ends_at <= $1`
-	deliveriesOf   query = `SELECT id, person_id, target, account, state, made_at, ends_at, tries, fault FROM password_deliveries
+	deliveryLater   query = `UPDATE password_deliveries SET due_at = $3, fault = $4, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	deliveryEnded   query = `UPDATE password_deliveries SET state = $3, fault = $4, secret = NULL, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	wipeDeliveries  query = `UPDATE password_deliveries SET state = 'failed', secret = NULL, lease = '' WHERE state = 'waiting' AND ends_at <= $1`
+	pruneDeliveries query = `DELETE FROM password_deliveries WHERE id IN (SELECT id FROM password_deliveries WHERE state <> 'waiting' AND ends_at < $1 LIMIT $2)`
+	deliveriesOf    query = `SELECT id, person_id, target, account, state, made_at, ends_at, tries, fault FROM password_deliveries
 		WHERE person_id = $1 ORDER BY made_at DESC, id LIMIT $2`
 )
 
@@ -87,6 +89,9 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 			with(addOldPassword, n.PersonID, notNil(n.Sealed)), with(cutOldPasswords, n.PersonID, int64(n.Keep)),
 			with(markPassword, n.PersonID, micros(n.At)), with(setOnce, n.PersonID),
 			with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)))
+		if !n.MustChange {
+			list = append(list, with(passwordIsSet, n.PersonID))
+		}
 		if n.Hash != "" {
 			list = append(list, with(putPassword, n.PersonID, n.Hash, micros(n.At)))
 		}

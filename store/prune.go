@@ -26,7 +26,8 @@ const (
 	pruneSlack = 10 * time.Minute // clocks of several nodes differ
 	keepTries  = 7 * 24 * time.Hour
 
-	keepGivenUp = 30 * 24 * time.Hour
+	keepGivenUp    = 30 * 24 * time.Hour
+	keepDeliveries = 30 * 24 * time.Hour // for the helpdesk; they hold no secret any more
 )
 
 // Prune deletes what can't matter any more: requests, challenges, assertions
@@ -52,6 +53,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err er
 		{pruneTries, now.Add(-keepTries)},
 		{pruneSources, now.Add(-keepTries)},
 		{pruneKnown, now.Add(-keepKnown)},
+		{pruneDeliveries, now.Add(-keepDeliveries)},
 	} {
 		n, err := s.pruneAll(ctx, old.query, micros(old.before))
 		deleted += n

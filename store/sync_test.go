@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	gosync "sync"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type syncer struct {
 	*sync.Runner
 	source sync.Source
 	path   string
+	mu     gosync.Mutex
 	now    time.Time
 }
 
@@ -31,7 +33,7 @@ func newSyncer(t *testing.T, s *Store) *syncer {
 	y := &syncer{path: filepath.Join(t.TempDir(), "people.csv"), now: noon}
 	y.Runner = &sync.Runner{
 		People: s, Runs: s, Leases: s, Holder: "test", Logger: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { y.now = y.now.Add(time.Microsecond); return y.now },
+		Now: y.tick,
 		Key: func(context string, data []byte) []byte {
 			h := sha256.Sum256(append([]byte(context), data...))
 			return h[:]
@@ -40,6 +42,14 @@ func newSyncer(t *testing.T, s *Store) *syncer {
 	}
 	y.source = sync.Source{Name: "hr", People: feed.CSV{Path: y.path}, Mapping: feed.DefaultMapping(), Limits: plan.CityLimits()}
 	return y
+}
+
+// tick is a clock of which no two looks are alike.
+func (y *syncer) tick() time.Time {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.now = y.now.Add(time.Microsecond)
+	return y.now
 }
 
 const feedHead = "account,name,national_id,agency,agency_name,unit,title,state\n"

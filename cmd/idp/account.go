@@ -29,14 +29,28 @@ type shownAccount struct {
 	Failures    int               `json:"failures"`
 	Locked      bool              `json:"locked"`
 	LockedUntil time.Time         `json:"locked_until,omitzero"`
+	Mail        []mailDelivery    `json:"mail_passwords,omitempty"`
 	Unasked     bool              `json:"directory_unasked,omitempty"`
 }
 
-func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState) error {
+// mailDelivery is how far a mailbox follows a new password.
+type mailDelivery struct {
+	Account string    `json:"account"`
+	Target  string    `json:"target"`
+	State   string    `json:"state"`
+	MadeAt  time.Time `json:"made_at"`
+	Tries   int       `json:"tries"`
+	Fault   string    `json:"fault,omitempty"`
+}
+
+func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, mail []directory.Delivery) error {
 	a := shownAccount{
 		Name: s.Person.Name, Username: s.Person.Username, Agency: s.Person.Agency.Code, AgencyName: s.Person.Agency.Name,
 		Unit: s.Person.Unit, State: string(s.Person.State), Accounts: map[string]string{}, Failures: s.Failures,
 		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil, Unasked: s.Unasked,
+	}
+	for _, d := range mail {
+		a.Mail = append(a.Mail, mailDelivery{d.Account, d.Target, string(d.State), d.MadeAt, d.Tries, d.Fault})
 	}
 	for _, account := range s.Accounts {
 		a.Accounts[account.Name] = string(account.Kind)
@@ -50,6 +64,9 @@ func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState) error {
 			out.row("account", fmt.Sprintf("%s (%s)", account.Name, account.Kind))
 		}
 		out.row("failures", a.Failures)
+		for _, d := range a.Mail {
+			out.row("mail password", fmt.Sprintf("%s by %s: %s, %d tries %s", d.Account, d.Target, d.State, d.Tries, d.Fault))
+		}
 		if a.Locked {
 			out.row("locked until", a.LockedUntil)
 		} else {
@@ -163,5 +180,9 @@ func (c *cli) withGate(cmd *cobra.Command, ask func(*opened, *directory.Gate) (*
 		}
 		return err
 	}
-	return c.showAccount(cmd, state)
+	mail, err := o.store.DeliveriesOf(cmd.Context(), state.Person.ID, 5)
+	if err != nil {
+		return fmt.Errorf("list mail deliveries: %w", err)
+	}
+	return c.showAccount(cmd, state, mail)
 }
