@@ -23,7 +23,6 @@ const (
 		AND number <= (SELECT MAX(number) FROM password_history WHERE person_id = $1) - $2`
 	setOnce           query = `UPDATE accounts SET must_set = FALSE WHERE person_id = $1 AND must_set`
 	markPassword      query = `UPDATE persons SET has_password = TRUE, updated_at = $2 WHERE id = $1`
-	passwordIsSet     query = `UPDATE accounts SET must_set = FALSE WHERE person_id = $1 AND kind IN ('tpead', 'single') AND must_set`
 	endOtherSessions  query = `UPDATE sessions SET ended_at = $3 WHERE person_id = $1 AND id <> $2 AND ended_at = 0`
 	endOtherGrants    query = `UPDATE grants SET revoked_at = $3 WHERE person_id = $1 AND person_id <> '' AND revoked_at = 0 AND (offline OR session_id <> $2)`
 	replaceDeliveries query = `UPDATE password_deliveries SET state = 'replaced', secret = NULL
@@ -89,9 +88,6 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 			with(addOldPassword, n.PersonID, notNil(n.Sealed)), with(cutOldPasswords, n.PersonID, int64(n.Keep)),
 			with(markPassword, n.PersonID, micros(n.At)), with(setOnce, n.PersonID),
 			with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)))
-		if !n.MustChange {
-			list = append(list, with(passwordIsSet, n.PersonID))
-		}
 		if n.Hash != "" {
 			list = append(list, with(putPassword, n.PersonID, n.Hash, micros(n.At)))
 		}
