@@ -130,7 +130,8 @@ func (a *AD) provision(tool string) error {
 			"--domain=" + a.Domain, "--adminpass=" + a.Password, "--targetdir=" + a.dir, "--host-name=dc1", "--host-ip=127.0.0.1",
 			"--option=interfaces=lo", "--option=bind interfaces only=yes", "--option=tls keyfile=" + private + "/idp-key.pem",
 			"--option=tls certfile=" + private + "/idp-cert.pem", "--option=tls cafile=" + private + "/idp-ca.pem",
-			"--option=rpc server port=0", "--option=dns forwarder=127.0.0.1", "--option=log level=1"},
+			// Its own range overlaps that of outgoing connections: a busy machine has taken some of it.
+			"--option=rpc server port=0", "--option=rpc server dynamic port range=20000-20999", "--option=dns forwarder=127.0.0.1", "--option=log level=1"},
 		{"domain", "passwordsettings", "set", "--configfile=" + a.conf(), "--account-lockout-threshold=5", "--account-lockout-duration=15",
 			"--reset-account-lockout-after=15", "--min-pwd-age=0", "--history-length=3", "--min-pwd-length=8"},
 	}
