@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/big"
@@ -146,5 +145,3 @@ func slotOf(now time.Time) uint32 { return uint32(now.Unix() / int64(CodeSlot/ti
 func slotStart(slot uint32) time.Time {
 	return time.Unix(int64(slot)*int64(CodeSlot/time.Second), 0).UTC()
 }
-
-func slotBytes(slot uint32) []byte { return binary.BigEndian.AppendUint32(nil, slot) }

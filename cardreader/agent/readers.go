@@ -68,10 +68,7 @@ func (r *readers) state(fresh bool) State {
 	if !fresh && time.Since(r.lastAt) < r.limits.look {
 		return r.last
 	}
-	if r.idle == nil {
-		r.idle = time.AfterFunc(r.limits.idle, r.rest)
-	}
-	r.idle.Reset(r.limits.idle)
+	defer r.restLater() // counted from the end of the look, however long it takes
 	modules := r.all()
 	results := make([]slotsResult, len(modules))
 	var wg sync.WaitGroup
@@ -302,6 +299,15 @@ func (r *readers) learn(id string, err error) {
 	r.mu.Lock()
 	r.lastAt = time.Time{}
 	r.mu.Unlock()
+}
+
+// restLater puts off the rest; r.mu is held.
+func (r *readers) restLater() {
+	if r.idle == nil {
+		r.idle = time.AfterFunc(r.limits.idle, r.rest)
+		return
+	}
+	r.idle.Reset(r.limits.idle)
 }
 
 // rest ends the processes while no window is open.

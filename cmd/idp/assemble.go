@@ -40,6 +40,7 @@ type house struct {
 	crls        *cardreader.CRLFiles
 	sweeper     *cardreader.Sweeper
 	factors     *factors
+	clients     *clientMemory
 	server      *server.Server
 	mounts      *server.Mounts
 	listener    net.Listener
@@ -84,6 +85,7 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 		return err
 	}
 	h.mounts = server.NewMounts(metrics)
+	h.clients = &clientMemory{next: h.store.Client, now: o.Now}
 	if h.factors, err = h.newFactors(ctx, o, pages); err != nil {
 		return err
 	}
@@ -226,7 +228,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 	for _, part := range []interface{ Mount(mux mux) }{
 		mounting{provider.Mount},
 		mounting{(&login.Handler{
-			Store: starts, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
+			Store: loginStore{starts, h.clients}, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
 			Factors: h.forLogin(h.factors), Passwords: h.passwords,
 		}).Mount},

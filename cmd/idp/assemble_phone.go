@@ -87,7 +87,7 @@ func (h *house) addPhones(ctx context.Context, f *factors, o assembleOptions) er
 	f.codes = &devicebind.Codes{Keeper: f.keeper, Origin: c.Issuer, Now: now}
 	f.attempts = &devicebind.Attempts{
 		Store: h.store, Devices: h.store, Codes: f.codes, Keeper: f.keeper, Hasher: h.gate.Hasher, Notifier: f.notifier,
-		Flow: h.store.Flow, Client: h.store.Client, Origin: c.Issuer, Logger: h.logger, Now: now,
+		Flow: h.store.Flow, Client: h.clients.Client, Origin: c.Issuer, Logger: h.logger, Now: now,
 	}
 	if c.Lockout.All {
 		f.attempts.Locked = locked(h.gate)
@@ -256,7 +256,7 @@ func (h *house) mountPhone(o assembleOptions, pages *templates.Renderer) {
 	}
 	(&phone.Handler{
 		Enrolments: h.factors.enroller, Logins: h.factors.attempts, Devices: h.factors.devices, Pages: pages,
-		History: phone.History{Events: h.eventsOf, Client: h.store.Client}, Now: o.Now, Logger: h.logger,
+		History: phone.History{Events: h.eventsOf, Client: h.clients.Client}, Now: o.Now, Logger: h.logger,
 	}).Mount(h.mounts)
 }
 
