@@ -17,7 +17,16 @@ func (e *Enroller) May(ctx context.Context, who Who) error {
 	if !e.Rules.AnyPlace && !idp.OriginFrom(ctx).City {
 		return denied(idp.ReasonOutside)
 	}
-	if _, ok := e.evidence(who.Session); !ok {
+	card, ok := e.evidence(who.Session)
+	if ok && card == "" {
+		// Without a card only those bind who have none.
+		strongest, err := e.Factors.Strongest(ctx, who.Person.ID)
+		if err != nil {
+			return fmt.Errorf("read factors: %w", err)
+		}
+		ok = strongest < idp.LevelCard
+	}
+	if !ok {
 		return denied(ReasonEnrolFresh)
 	}
 	return nil

@@ -79,6 +79,9 @@ func TestEnrol_NeedsAFreshCardInTheCity(t *testing.T) {
 		_, err = e.Begin(w.ctx, password)
 		w.denied(err, devicebind.ReasonEnrolFresh)
 		e.Rules.AllowOTP = true
+		_, err = e.Begin(w.ctx, password) // who has a card binds with it, also by the lax rule
+		w.denied(err, devicebind.ReasonEnrolFresh)
+		w.must(w.nodes[0].db.UnbindCard(w.ctx, "card-"+who.Person.ID, w.clock()))
 		_, err = e.Begin(w.ctx, password)
 		w.must(err)
 		_, err = e.Begin(w.ctx, w.login(who.Person, idp.Evidence{Method: idp.MethodPassword}))

@@ -178,16 +178,21 @@ func (h *Handler) rememberBrowser(w http.ResponseWriter, r *http.Request, person
 	if h.Factors.Known == nil || !policy.MakesKnown(evidence, now) {
 		return nothing, nil
 	}
-	if browser := h.Sessions.Known(r); browser != nil {
+	browser := h.Sessions.Known(r)
+	if browser != nil {
 		at, err := h.Factors.Known.KnownBrowser(r.Context(), personID, browser)
-		if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		switch {
+		case errors.Is(err, idp.ErrNotFound):
+			browser = nil // somebody else's mark, who may hold a copy of it
+		case err != nil:
 			return nil, fmt.Errorf("read known browser: %w", err)
-		}
-		if err == nil && now.Sub(at) < knownEvery {
+		case now.Sub(at) < knownEvery:
 			return nothing, nil
 		}
 	}
-	browser := h.Sessions.EnsureKnown(w, r)
+	if browser == nil {
+		browser = h.Sessions.NewKnown(w)
+	}
 	done := make(chan error, 1)
 	go func() { done <- h.Factors.Known.RememberBrowser(r.Context(), personID, browser, now) }()
 	return func() error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -162,9 +163,15 @@ func (s *stream) run() {
 // step looks how things stand and tells the page what is new to it. It reports
 // whether the page goes on waiting.
 func (s *stream) step() {
-	on := false
-	defer func() { s.done <- on }()
-	h := s.handler
+	on, h := false, s.handler
+	defer func() {
+		// No middleware stands behind a stream: a fault of one ends that one alone.
+		if p := recover(); p != nil {
+			on = false
+			h.Logger.ErrorContext(s.context, "QR stream panicked", "panic", fmt.Sprintf("%T", p))
+		}
+		s.done <- on
+	}()
 	if !s.asked || !h.Now().Before(s.watch.ends) {
 		_ = s.say(told{State: "over"}) // a reader that went away is no error of ours
 		return

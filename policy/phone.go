@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -36,10 +37,13 @@ func counts(e idp.Evidence) bool { return e.Method != idp.MethodPhone || e.Near 
 func WantsCode(p Place, bound bool) bool { return bound && !p.City }
 
 // MakesKnown tells whether a login makes its browser one that the person used
-// before. A password alone does not: whoever steals it could prepare a browser
-// for a relay.
+// before: by a card, a passkey, or a phone from where it is enough. A password
+// does not, with a one-time code or without: both can be relayed as a QR code
+// can, and would prepare a browser for that.
 func MakesKnown(evidence []idp.Evidence, now time.Time) bool {
-	return prove(usable(idp.Ask{}, evidence, now)).ACR >= idp.LevelTwo
+	return slices.ContainsFunc(usable(idp.Ask{}, evidence, now), func(e idp.Evidence) bool {
+		return e.Method == idp.MethodCard || e.Method == idp.MethodPasskey || e.Method == idp.MethodPhone
+	})
 }
 
 // BindRule says what opens the binding of a phone.

@@ -72,7 +72,7 @@ func TestMakesKnown(t *testing.T) {
 	}{
 		"nothing":           {nil, false},
 		"password":          {[]idp.Evidence{password}, false},
-		"password and code": {[]idp.Evidence{password, code}, true},
+		"password and code": {[]idp.Evidence{password, code}, false}, // can be relayed
 		"card":              {[]idp.Evidence{proof(idp.MethodCard, ago(0))}, true},
 		"passkey":           {[]idp.Evidence{proof(idp.MethodPasskey, ago(0))}, true},
 		"a phone far away":  {[]idp.Evidence{far}, false},

@@ -248,11 +248,9 @@ func (m *Manager) Known(r *http.Request) []byte {
 	return HandleHash(c.Value)
 }
 
-// EnsureKnown is Known, and sets the cookie if there is none.
-func (m *Manager) EnsureKnown(w http.ResponseWriter, r *http.Request) []byte {
-	if hash := m.Known(r); hash != nil {
-		return hash
-	}
+// NewKnown sets the cookie anew and returns its SHA-256. A mark is one person's:
+// where several people use a browser, the last one is known in it.
+func (m *Manager) NewKnown(w http.ResponseWriter) []byte {
 	value, hash := NewHandle()
 	c := m.cookie(m.knownCookieName(), value)
 	c.MaxAge = int(knownLife.Seconds())

@@ -31,9 +31,12 @@ const (
 			certificate = excluded.certificate, name = excluded.name, not_after = excluded.not_after
 		WHERE cards.person_id = excluded.person_id
 		RETURNING id, bound_at`
-	boundCards     query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.unbound_at = 0 AND c.id > $1 ORDER BY c.id LIMIT $2`
-	unbindCard     query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0`
-	endCardGrants  query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline AND session_id IN (SELECT id FROM sessions WHERE card_id = $1 AND card_id <> '' AND ended_at = $2)`
+	boundCards    query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.unbound_at = 0 AND c.id > $1 ORDER BY c.id LIMIT $2`
+	unbindCard    query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0`
+	endCardGrants query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline AND session_id IN (SELECT id FROM sessions WHERE card_id = $1 AND card_id <> '' AND ended_at = $2)`
+	// The phones that the card vouched for are suspended with it: their sessions end.
+	endCardPhones query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND person_id = (SELECT person_id FROM cards WHERE id = $1)
+		AND EXISTS (SELECT 1 FROM devices d WHERE d.card_id = $1 AND sessions.evidence LIKE '%"device":"' || d.id || '"%')`
 	endCardSession query = `UPDATE sessions SET ended_at = $2 WHERE card_id = $1 AND card_id <> '' AND ended_at = 0`
 
 	savePending query = `INSERT INTO pending_cards (key, session_id, card, details, ends_at) VALUES ($1, $2, $3, $4, $5)
@@ -148,7 +151,7 @@ func (s *Store) UnbindCard(ctx context.Context, cardID string, at time.Time, eve
 		if n == 0 {
 			return idp.ErrNotFound
 		}
-		for _, end := range []query{endCardSession, endCardGrants} {
+		for _, end := range []query{endCardSession, endCardGrants, endCardPhones} {
 			if _, err := r.exec(with(end, cardID, micros(at))); err != nil {
 				return err
 			}

@@ -24,9 +24,11 @@ const (
 	endDeviceSessions query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND` + ofDevice
 	endDeviceGrants   query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline
 		AND session_id IN (SELECT id FROM sessions WHERE ended_at = $2 AND` + ofDevice + `)`
-	suspendDevice query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND revoked_at = 0`
-	reservePIN    query = `UPDATE devices SET pin_failures = pin_failures + 1 WHERE id = $1 AND pin_failures < $2 RETURNING pin_failures`
-	returnPIN     query = `UPDATE devices SET pin_failures = pin_failures - 1 WHERE id = $1 AND pin_failures > 0`
+	// Who loses a phone is known nowhere until they prove themselves again.
+	forgetBrowsersOf query = `DELETE FROM known_browsers WHERE person_id = (SELECT person_id FROM devices WHERE id = $1)`
+	suspendDevice    query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND revoked_at = 0`
+	reservePIN       query = `UPDATE devices SET pin_failures = pin_failures + 1 WHERE id = $1 AND pin_failures < $2 RETURNING pin_failures`
+	returnPIN        query = `UPDATE devices SET pin_failures = pin_failures - 1 WHERE id = $1 AND pin_failures > 0`
 
 	strongestFactor query = `SELECT
 		EXISTS (SELECT 1 FROM cards WHERE person_id = $1 AND unbound_at = 0 AND not_after > $2),
@@ -102,7 +104,7 @@ func (s *Store) stopDevice(ctx context.Context, change statement, id string, at 
 		}
 		opened := `%"device":"` + id + `"%`
 		for _, end := range []statement{
-			with(closeAttempts, id, micros(at)), with(endDeviceSessions, id, micros(at), opened), with(endDeviceGrants, id, micros(at), opened),
+			with(forgetBrowsersOf, id), with(closeAttempts, id, micros(at)), with(endDeviceSessions, id, micros(at), opened), with(endDeviceGrants, id, micros(at), opened),
 		} {
 			if _, err := r.exec(end); err != nil {
 				return err

@@ -41,6 +41,7 @@ type house struct {
 	sweeper     *cardreader.Sweeper
 	factors     *factors
 	clients     *clientMemory
+	record      *repeats
 	server      *server.Server
 	mounts      *server.Mounts
 	listener    net.Listener
@@ -85,6 +86,7 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 		return err
 	}
 	h.mounts = server.NewMounts(metrics)
+	h.record = &repeats{next: h.store.Record}
 	h.clients = &clientMemory{next: h.store.Client, now: o.Now}
 	if h.factors, err = h.newFactors(ctx, o, pages); err != nil {
 		return err
@@ -201,9 +203,8 @@ func names(c *config.Config) policy.Names {
 // mountAll is the list of everything that answers requests.
 func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier *cardreader.Verifier) {
 	c, now := h.config, o.Now
-	record := &repeats{next: h.store.Record}
-	h.gate.Record = record.Record
-	starts := boundedStarts{h.store, record, &server.Budget{Each: c.Lockout.Starts, Gateway: c.Lockout.GatewayStarts, Now: now}}
+	h.gate.Record = h.record.Record
+	starts := boundedStarts{h.store, h.record, &server.Budget{Each: c.Lockout.Starts, Gateway: c.Lockout.GatewayStarts, Now: now}}
 	sessions := &session.Manager{
 		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
 	}

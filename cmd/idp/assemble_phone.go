@@ -65,7 +65,7 @@ func (h *house) newFactors(ctx context.Context, o assembleOptions, pages *templa
 	}
 	if c.Codes.Enabled {
 		f.otp = &devicebind.OTP{
-			Store: h.store, Guesses: h.store, Keeper: f.keeper, Factors: f.changes, Issuer: c.Codes.Issuer,
+			Store: recordedStore{h.store, h.record}, Guesses: recordedStore{h.store, h.record}, Keeper: f.keeper, Factors: f.changes, Issuer: c.Codes.Issuer,
 			Rules: h.gate.Rules, Now: now,
 		}
 	}
@@ -86,7 +86,7 @@ func (h *house) addPhones(ctx context.Context, f *factors, o assembleOptions) er
 	}
 	f.codes = &devicebind.Codes{Keeper: f.keeper, Origin: c.Issuer, Now: now}
 	f.attempts = &devicebind.Attempts{
-		Store: h.store, Devices: h.store, Codes: f.codes, Keeper: f.keeper, Hasher: h.gate.Hasher, Notifier: f.notifier,
+		Store: recordedStore{h.store, h.record}, Devices: h.store, Codes: f.codes, Keeper: f.keeper, Hasher: h.gate.Hasher, Notifier: f.notifier,
 		Flow: h.store.Flow, Client: h.clients.Client, Origin: c.Issuer, Logger: h.logger, Now: now,
 	}
 	if c.Lockout.All {
@@ -123,7 +123,7 @@ func namedHost(issuer string) bool {
 func (h *house) newPasskeys(f *factors, o assembleOptions) (*devicebind.Passkeys, error) {
 	c := h.config.Passkeys
 	p := &devicebind.Passkeys{
-		Store: h.store, Keeper: f.keeper, Factors: f.changes, Origin: h.config.Issuer, Name: c.Name,
+		Store: recordedStore{h.store, h.record}, Keeper: f.keeper, Factors: f.changes, Origin: h.config.Issuer, Name: c.Name,
 		Attestation: devicebind.Attestation(c.Attestation), Now: o.Now,
 	}
 	if p.Attestation != devicebind.AttestationAllow {

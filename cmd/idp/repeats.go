@@ -7,6 +7,8 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
+	"taipeion.internal/idp/store"
 )
 
 // What keeps being refused is put on record once in a while, with a count: who
@@ -37,6 +39,7 @@ type repeat struct {
 var repeatable = map[string]bool{
 	string(idp.ReasonLocked): true, string(idp.ReasonThrottled): true, string(idp.ReasonFlowForeign): true,
 	string(idp.ReasonFlowExpired): true, string(idp.ReasonChallengeUsed): true, string(idp.ReasonCardInvalid): true, "altered": true,
+	string(devicebind.ReasonPasskey): true,
 }
 
 // Record keeps the events, less what repeats.
@@ -82,4 +85,15 @@ func (r *repeats) hold(e idp.Event) (held int, hold bool) {
 	}
 	r.seen[key] = &repeat{since: e.At}
 	return held, false
+}
+
+// recordedStore is the store, whose record repeats keeps short.
+type recordedStore struct {
+	*store.Store
+	record *repeats
+}
+
+// Record is that of repeats.
+func (s recordedStore) Record(ctx context.Context, events ...idp.Event) error {
+	return s.record.Record(ctx, events...)
 }
