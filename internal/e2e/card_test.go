@@ -3,6 +3,7 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -20,6 +21,10 @@ func (b *tab) withCard(holder, pin string) *tab {
 func (b *tab) agentWindow() *tab {
 	b.t.Helper()
 	b.run(chromedp.WaitEnabled(chromedp.CSS("#card-start")))
+	// The script is there too, on a slow machine a moment later than the button.
+	for end := time.Now().Add(patience); eval[string](b, "document.readyState") != "complete" && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
 	return b.popup(func() { b.click("#card-start") })
 }
 
