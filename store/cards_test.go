@@ -169,3 +169,29 @@ func TestPending_OnePerSessionTakenOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestUnbindCard_EndsThePhonesSessions: a phone is as good as the card that
+// vouched for it, and so are the sessions that it opened.
+func TestUnbindCard_EndsThePhonesSessions(t *testing.T) {
+	storeTest(t, func(t *testing.T, s *Store) {
+		must(t, s.BindCard(t.Context(), aCard("k1", "p1", "1111")))
+		for id, card := range map[string]string{"withCard": "k1", "without": ""} {
+			must(t, s.write(t.Context(), func(r runner) error {
+				_, err := r.exec(with(query(`INSERT INTO devices VALUES ($1, 'p1', $2, 'x', 'x', 'pin', $3, $3, 1, 0, 9000000000000000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`),
+					id, card, []byte("x")))
+				return err
+			}))
+			must(t, s.CreateSession(t.Context(), &idp.Session{
+				ID: "s " + id, PersonID: "p1", CreatedAt: noon, SeenAt: noon, EndsAt: noon.Add(time.Hour),
+				Evidence: []idp.Evidence{{Method: idp.MethodPhone, At: noon, Device: id, Near: true}},
+			}, []byte(id), nil))
+		}
+		must(t, s.UnbindCard(t.Context(), "k1", noon))
+		if _, _, err := s.Session(t.Context(), []byte("withCard")); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("the session of the card's phone: %v", err)
+		}
+		if _, _, err := s.Session(t.Context(), []byte("without")); err != nil {
+			t.Errorf("the session of another phone: %v", err)
+		}
+	})
+}
