@@ -19,7 +19,7 @@ var (
 	quick      = flag.Bool("quick", false, "one short round at 16 workers, to try it")
 	each       = flag.Duration("each", time.Second, "how long a run takes with -quick")
 	rounds     = flag.Int("rounds", 1, "how many of them")
-	only       = flag.String("only", "", "measure only what matches: STORE/FLOW, floor, password, start, card, growth")
+	only       = flag.String("only", "", "measure only what matches: STORE/FLOW, floor, password, start, card, growth, phone")
 )
 
 const (
@@ -27,7 +27,8 @@ const (
 	postgres = "postgres"
 )
 
-// settings say how long it takes: about 20 minutes, or one with -quick.
+// settings say how long it takes: about 25 minutes with the phones, or two with
+// -quick.
 type settings struct {
 	rounds   int
 	duration time.Duration

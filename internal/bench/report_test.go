@@ -58,9 +58,11 @@ type report struct {
 	first    time.Duration
 	memory   float64
 	grown    []grown
+	phone    *phoneReport
 }
 
-// BenchmarkReport measures everything and writes the report.
+// BenchmarkReport measures everything and writes the report: make bench runs
+// this one alone.
 func BenchmarkReport(b *testing.B) {
 	for b.Loop() {
 		r := &report{settings: chosen()}
@@ -108,6 +110,9 @@ func measure(b *testing.B, r *report) {
 	}
 	if chosen.MatchString("growth") {
 		r.grown = measureGrowth(b, binary, r.settings)
+	}
+	if chosen.MatchString("phone") {
+		r.phone = measurePhone(b)
 	}
 }
 
@@ -166,6 +171,9 @@ func (r *report) markdown() string {
 			of(func(y result) float64 { return y.transactions }))
 	}
 	r.others(p)
+	if r.phone != nil {
+		out.WriteString(r.phone.markdown())
+	}
 	return out.String()
 }
 
