@@ -22,3 +22,46 @@ CREATE INDEX password_intents_due ON password_intents (due_at);
 -- Since when none of the person's accounts is open in its directory; 0: it is.
 ALTER TABLE persons ADD COLUMN closed_at BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX persons_closed ON persons (id) WHERE closed_at > 0;
+
+-- Administrators: their roles, what they changed of people, and the first card
+-- bindings that wait for a second one.
+CREATE TABLE roles (
+    person_id  TEXT NOT NULL REFERENCES persons (id),
+    kind       TEXT NOT NULL CHECK (kind IN ('people', 'helpdesk')),
+    agency     TEXT NOT NULL,
+    granted_by TEXT NOT NULL,
+    granted_at BIGINT NOT NULL,
+    reason     TEXT NOT NULL,
+    PRIMARY KEY (person_id, kind, agency)
+);
+
+-- A name, national ID or password that an administrator changed: settled when a
+-- second one approved the card that was asked for after it.
+CREATE TABLE admin_changes (
+    id         TEXT PRIMARY KEY,
+    person_id  TEXT NOT NULL REFERENCES persons (id),
+    what       TEXT NOT NULL CHECK (what IN ('name', 'national_id', 'password')),
+    actor      TEXT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    asked_in   TEXT NOT NULL,
+    settled_at BIGINT NOT NULL
+);
+CREATE INDEX admin_changes_open ON admin_changes (person_id) WHERE settled_at = 0;
+
+-- Cards that were read and confirmed. The name and the end of the national ID are
+-- those that the card was compared with.
+CREATE TABLE waiting_cards (
+    id         TEXT PRIMARY KEY,
+    person_id  TEXT NOT NULL REFERENCES persons (id),
+    card       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    id_tail    TEXT NOT NULL,
+    asked_at   BIGINT NOT NULL,
+    ends_at    BIGINT NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('waiting', 'approved', 'refused', 'replaced')),
+    decided_by TEXT NOT NULL,
+    decided_at BIGINT NOT NULL,
+    reason     TEXT NOT NULL
+);
+CREATE UNIQUE INDEX waiting_cards_open ON waiting_cards (person_id) WHERE state = 'waiting';
+CREATE INDEX waiting_cards_person ON waiting_cards (person_id, asked_at);

@@ -611,3 +611,50 @@ INSERT INTO password_history VALUES ('p1', 1, X'e1e2');
 INSERT INTO password_deliveries VALUES ('d1', 'p1', 'mail', 'wang', X'e3e4', 'waiting', 1700000000000000, 1700000000000000, 1900000000000000, 0, '', '');
 INSERT INTO without_tpead VALUES ('p2', 1700000000000000);
 INSERT INTO password_intents VALUES ('p1', 'i1', 'ab1234', '{}', X'f1f2', 1700000000000000, 1700000060000000, 1700086400000000, 0, '', '');
+
+-- Administrators: their roles, what they changed of people, and the first card
+-- bindings that wait for a second one.
+CREATE TABLE roles (
+    person_id  TEXT NOT NULL REFERENCES persons (id),
+    kind       TEXT NOT NULL CHECK (kind IN ('people', 'helpdesk')),
+    agency     TEXT NOT NULL,
+    granted_by TEXT NOT NULL,
+    granted_at BIGINT NOT NULL,
+    reason     TEXT NOT NULL,
+    PRIMARY KEY (person_id, kind, agency)
+);
+
+-- A name, national ID or password that an administrator changed: settled when a
+-- second one approved the card that was asked for after it.
+CREATE TABLE admin_changes (
+    id         TEXT PRIMARY KEY,
+    person_id  TEXT NOT NULL REFERENCES persons (id),
+    what       TEXT NOT NULL CHECK (what IN ('name', 'national_id', 'password')),
+    actor      TEXT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    asked_in   TEXT NOT NULL,
+    settled_at BIGINT NOT NULL
+);
+CREATE INDEX admin_changes_open ON admin_changes (person_id) WHERE settled_at = 0;
+
+-- Cards that were read and confirmed. The name and the end of the national ID are
+-- those that the card was compared with.
+CREATE TABLE waiting_cards (
+    id         TEXT PRIMARY KEY,
+    person_id  TEXT NOT NULL REFERENCES persons (id),
+    card       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    id_tail    TEXT NOT NULL,
+    asked_at   BIGINT NOT NULL,
+    ends_at    BIGINT NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('waiting', 'approved', 'refused', 'replaced')),
+    decided_by TEXT NOT NULL,
+    decided_at BIGINT NOT NULL,
+    reason     TEXT NOT NULL
+);
+CREATE UNIQUE INDEX waiting_cards_open ON waiting_cards (person_id) WHERE state = 'waiting';
+CREATE INDEX waiting_cards_person ON waiting_cards (person_id, asked_at);
+
+INSERT INTO roles VALUES ('p1', 'people', '379', 'operator:root', 1700000000000000, 'applied for');
+INSERT INTO admin_changes VALUES ('a1', 'p2', 'password', 'operator:root', 1700000000000000, 'w1', 0);
+INSERT INTO waiting_cards VALUES ('w1', 'p2', '{"ID":"k9","PersonID":"p2"}', '陳小美', '', 1700000000000000, 1900000000000000, 'waiting', '', 0, '');
