@@ -59,7 +59,8 @@ var owners = map[string][]string{
 	"github.com/coreos/go-oidc/v3":        {"demo"},
 	"golang.org/x/oauth2":                 {"demo"},
 	"github.com/spf13/cobra":              {"cmd/idp"},
-	"golang.org/x/crypto":                 {"directory"}, // argon2
+	"golang.org/x/crypto":                 {"directory"}, // argon2; bcrypt of the portal
+	"github.com/go-crypt/x":               {"directory"}, // SHA-512 crypt of the portal
 	"github.com/go-webauthn/webauthn":     {"devicebind"},
 	"github.com/pquerna/otp":              {"devicebind"},
 	"github.com/skip2/go-qrcode":          {"devicebind"},

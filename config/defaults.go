@@ -29,8 +29,9 @@ func Default() *Config {
 		},
 		Passwords: Passwords{Memory: 19456, Passes: 2, Waiting: 256, Profile: "baseline", StartLife: Duration(day),
 			MailTable: MailTable{Table: "users", Account: "userid", Password: "password"}},
-		Sync:      Sync{Every: Duration(time.Hour)},
-		Directory: Directory{Recheck: Duration(4 * time.Minute), Floor: Duration(400 * time.Millisecond)},
+		Sync: Sync{Every: Duration(time.Hour)},
+		Directory: Directory{Recheck: Duration(4 * time.Minute), Floor: Duration(400 * time.Millisecond),
+			PortalTable: PortalTable{Table: "users", Account: "account", Password: "password", Kind: "bcrypt", Timeout: Duration(2 * time.Second), Connections: 8}},
 		Cards: Cards{
 			Agent: "http://localhost:16121", CRLRefresh: Duration(time.Minute), MOICA: true,
 		},

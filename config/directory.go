@@ -18,6 +18,53 @@ type Directory struct {
 	// Active Directory domains and LDAP directories. An account's passwords are
 	// looked at by the first that fits; where none does, by our own store.
 	Backends []DirectoryBackend `yaml:"backends"`
+	// The table in which the portal looks its passwords up: portal accounts are checked
+	// by its hashes while the phase lets them log in. (A portal with an LDAP directory is
+	// a backend, with accounts: [portal].) Nothing is ever written there: give it a
+	// database user that may only read.
+	PortalTable PortalTable `yaml:"portal_table"`
+}
+
+// PortalTable is a table or view of another system with hashes of passwords. They may
+// be argon2id, bcrypt, PBKDF2, {SSHA}, {SSHA256}, {SSHA512} and SHA-512 crypt ($6$);
+// nobody logs in by any other, or by plain text.
+type PortalTable struct {
+	// File, mode 0600, with the address of its PostgreSQL database.
+	PostgreSQLFile string `yaml:"postgresql_file" example:"portal-database.url"`
+	// Its SQLite file, unless PostgreSQL is named. Neither: there is no such table.
+	SQLite string `yaml:"sqlite" example:"/var/lib/portal/users.db"`
+	// The table or view: TABLE or SCHEMA.TABLE.
+	Table string `yaml:"table"`
+	// The column with the account's name, in lower case as accounts are here.
+	Account string `yaml:"account"`
+	// The column with the hash.
+	Password string `yaml:"password"`
+	// What most of the hashes are: argon2id, bcrypt, pbkdf2, ssha or sha512-crypt. An
+	// account that is not there takes as long.
+	Kind string `yaml:"kind"`
+	// Time to connect, and for one answer.
+	Timeout Duration `yaml:"timeout"`
+	// Connections at once.
+	Connections int `yaml:"connections"`
+}
+
+func (c *Config) checkPortalTable(k *check) {
+	t := c.Directory.PortalTable
+	key := "directory.portal_table"
+	if t.PostgreSQLFile == "" && t.SQLite == "" {
+		return
+	}
+	for _, f := range []struct{ name, value string }{{"table", t.Table}, {"account", t.Account}, {"password", t.Password}} {
+		k.that(viewName.MatchString(f.value), key+"."+f.name, "%q must be a name as SQL has it", f.value)
+	}
+	kinds := []string{"argon2id", "bcrypt", "pbkdf2", "ssha", "sha512-crypt"}
+	k.that(slices.Contains(kinds, t.Kind), key+".kind", "%q must be one of %s", t.Kind, strings.Join(kinds, ", "))
+	k.that(t.Timeout.D() >= 100*time.Millisecond && t.Timeout.D() <= 5*time.Second, key+".timeout", "must be from 100ms to 5s")
+	k.that(t.Connections >= 1 && t.Connections <= 256, key+".connections", "must be from 1 to 256")
+	for i, b := range c.Directory.Backends {
+		k.that(!slices.Contains(b.Accounts, "portal"), fmt.Sprintf("directory.backends[%d].accounts", i),
+			"portal accounts are looked at in portal_table: in one place only")
+	}
 }
 
 // DirectoryBackend is one Active Directory domain or LDAP directory.
@@ -70,6 +117,7 @@ func (c *Config) checkDirectory(k *check) {
 	d := c.Directory
 	k.that(d.Recheck.D() >= 10*time.Second && d.Recheck.D() <= 5*time.Minute, "directory.recheck", "must be from 10s to 5m")
 	k.that(d.Floor.D() <= 3*time.Second, "directory.floor", "must be at most 3s")
+	c.checkPortalTable(k)
 	names := map[string]bool{}
 	for i, b := range d.Backends {
 		key := fmt.Sprintf("directory.backends[%d]", i)

@@ -13,6 +13,7 @@ import (
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/directory/ad"
+	"taipeion.internal/idp/store"
 )
 
 // directories are the configured ones, joined to the gate by routes.
@@ -20,6 +21,8 @@ type directories struct {
 	open   []*ad.Directory
 	routes []directory.Route
 	floor  time.Duration
+	tables []*store.HashTable
+	portal *directory.Foreign // by hashes in a table; nil: not configured
 }
 
 // openDirectories connects to nobody yet.
@@ -41,7 +44,32 @@ func openDirectories(c *config.Config, kept directory.Identities, logger *slog.L
 		all.routes = append(all.routes, directory.Route{Name: b.Name, Backend: d, Kinds: kinds, Agencies: b.Agencies})
 		all.floor = c.Directory.Floor.D()
 	}
-	return all, nil
+	return all, all.openPortal(c, logger)
+}
+
+// openPortal is the table with the portal's hashes, if there is one.
+func (d *directories) openPortal(c *config.Config, logger *slog.Logger) error {
+	t := c.Directory.PortalTable
+	if t.PostgreSQLFile == "" && t.SQLite == "" {
+		return nil
+	}
+	o := store.HashTableOptions{Table: t.Table, Account: t.Account, Password: t.Password, Connections: t.Connections, Timeout: t.Timeout.D()}
+	var err error
+	if t.PostgreSQLFile == "" {
+		o.SQLite = c.Path(t.SQLite)
+	} else if o.PostgreSQL, err = c.Secret(t.PostgreSQLFile); err != nil {
+		return fmt.Errorf("directory.portal_table: %w", err)
+	}
+	table, err := store.OpenHashTable(o)
+	if err == nil {
+		d.portal, err = directory.NewForeign(table, directory.HashKind(t.Kind), t.Timeout.D(), logger)
+	}
+	if err != nil {
+		return fmt.Errorf("directory.portal_table: %w: %w", config.ErrInvalid, err)
+	}
+	d.tables, d.floor = append(d.tables, table), c.Directory.Floor.D()
+	d.routes = append(d.routes, directory.Route{Name: "portal_table", Backend: d.portal, Kinds: []idp.AccountKind{idp.AccountPortal}})
+	return nil
 }
 
 func openDirectory(c *config.Config, b config.DirectoryBackend, o ad.Options) (*ad.Directory, error) {
@@ -72,6 +100,9 @@ func openDirectory(c *config.Config, b config.DirectoryBackend, o ad.Options) (*
 // join makes the gate ask them.
 func (d *directories) join(g *directory.Gate) *directory.Gate {
 	g.Routes, g.Floor = d.routes, d.floor
+	if d.portal != nil {
+		d.portal.Hasher = g.Hasher
+	}
 	return g
 }
 
@@ -80,6 +111,9 @@ func (d *directories) close() {
 		return
 	}
 	for _, one := range d.open {
+		one.Close()
+	}
+	for _, one := range d.tables {
 		one.Close()
 	}
 }

@@ -145,3 +145,21 @@ func postgresUser() (*identity, error) {
 	gid, err2 := strconv.Atoi(u.Gid)
 	return &identity{uid, gid}, errors.Join(err1, err2)
 }
+
+// SQL runs statements in a database of Postgres, one after the other.
+func SQL(t testing.TB, address string, statements ...string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-h", u.Query().Get("host"), "-U", "postgres", "-d", u.Path[1:], "-qXAt", "-v", "ON_ERROR_STOP=1"}
+	for _, s := range statements {
+		args = append(args, "-c", s)
+	}
+	out, err := exec.Command(filepath.Join(postgresBin(), "psql"), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("psql: %v\n%s", err, out)
+	}
+	return string(out)
+}
