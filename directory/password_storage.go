@@ -26,6 +26,7 @@ type NewPassword struct {
 	MustChange bool      // it is a start password
 	EndsAt     time.Time // of a start password
 	Reset      bool      // an administrator did it
+	Actor      string    // who that is; a first card binding then waits for another one
 	Session    string    // goes on; every other one ends
 	Since      time.Time // ChangedAt when the change was decided on
 	At         time.Time

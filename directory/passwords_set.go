@@ -163,7 +163,7 @@ func (p *Passwords) prepare(ctx context.Context, personID, password string, h ho
 	now := p.Now()
 	n := &NewPassword{
 		PersonID: personID, Hash: hash, Sealed: p.Seal([]byte(hash), historyContext(personID)), Keep: p.Rules.History,
-		MustChange: h.start, Reset: h.start, Session: h.session, At: now,
+		MustChange: h.start, Reset: h.start, Actor: h.actor, Session: h.session, At: now,
 	}
 	if h.start {
 		life := p.StartLife

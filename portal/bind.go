@@ -95,6 +95,9 @@ func (h *Handler) bindPage(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
+	if h.waiting(w, r, c) {
+		return
+	}
 	step := stepStart
 	switch r.URL.Query().Get("step") {
 	case strconv.Itoa(stepCheck):

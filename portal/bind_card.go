@@ -12,6 +12,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
+	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/templates"
 )
@@ -151,6 +152,12 @@ func (h *Handler) bindConfirm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	card, err := h.bindTaken(r.Context(), c, p.Card)
+	if errors.Is(err, directory.ErrSecond) {
+		if err = h.waitForSecond(r.Context(), c, p.Card); err == nil {
+			http.Redirect(w, r, "/card/bind", http.StatusSeeOther)
+			return
+		}
+	}
 	if err != nil {
 		// A card of this person's own may have been faster.
 		if h.binder(w, r) != nil {
@@ -175,7 +182,7 @@ func (h *Handler) bindTaken(ctx context.Context, c *session.Current, card idp.Ca
 	card.BoundAt = h.Now()
 	e := h.event(ctx, c, "card.bind", "ok")
 	e.Detail = "card " + card.ID
-	err := h.Cards.BindCard(ctx, &card, e)
+	err := h.Cards.BindFirst(ctx, &card, e)
 	switch {
 	case errors.Is(err, idp.ErrConflict):
 		return nil, fmt.Errorf("bind card: %w", idp.Denied{Reason: idp.ReasonCardTaken})

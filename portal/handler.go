@@ -21,9 +21,17 @@ type Desk interface {
 
 // Cards keeps whose card it is.
 type Cards interface {
-	// BindCard binds by one insert: idp.ErrConflict if that holder is bound to
-	// another person, or the person has another card bound.
-	BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) error
+	// BindFirst binds by one insert: idp.ErrConflict if that holder is bound to
+	// another person, or the person has another card bound; directory.ErrSecond if
+	// an administrator changed the person's name, national ID or password and no
+	// second one has approved of a card since.
+	BindFirst(ctx context.Context, c *idp.Card, events ...idp.Event) error
+	// WaitCard keeps the card until a second administrator approves, in the place of
+	// one that waited before; idp.ErrConflict if the person's name or national ID is
+	// not what the card was compared with any more.
+	WaitCard(ctx context.Context, w *directory.WaitingCard, events ...idp.Event) error
+	// WaitingOf returns the person's newest waiting card; idp.ErrNotFound.
+	WaitingOf(ctx context.Context, personID string) (*directory.WaitingCard, error)
 }
 
 // Pages draws.
@@ -37,6 +45,7 @@ type Settings struct {
 	FlowLife    time.Duration // how long a login of ours may take; 30 min
 	BindFresh   time.Duration // how old the password may be that opens the binding; 10 min
 	PendingLife time.Duration // how long a card that was read waits for its yes; 5 min
+	SecondLife  time.Duration // how long it waits for a second administrator; 7 days
 }
 
 // Handler serves our own pages.

@@ -83,17 +83,15 @@ func cardInto(c *idp.Card) []any {
 // BindCard implements cardreader.Challenges. Where the holder is bound to the
 // person already, c takes that binding's ID and time.
 func (s *Store) BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) error {
-	var id string
-	var bound int64
+	return s.bind(ctx, bindCard, c, events)
+}
+
+func (s *Store) bind(ctx context.Context, by query, c *idp.Card, events []idp.Event) error {
+	var bound idp.Card
 	bind := func() error {
 		return s.write(ctx, func(r runner) error {
-			err := r.row(with(bindCard, c.ID, c.PersonID, c.IssuerKeyID, c.SubjectSerial, c.Fingerprint,
-				notNil(c.Certificate), c.Name, micros(c.NotAfter), micros(c.BoundAt)),
-				&id, &bound)
-			if errors.Is(err, idp.ErrNotFound) {
-				return idp.ErrConflict
-			}
-			if err != nil {
+			bound = *c
+			if err := bindIn(r, by, &bound); err != nil {
 				return err
 			}
 			return keep(r, events)
@@ -108,11 +106,21 @@ func (s *Store) BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) 
 	if errors.Is(err, errDuplicate) {
 		return idp.ErrConflict
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		*c = bound
 	}
-	c.ID, c.BoundAt = id, at(bound)
-	return nil
+	return err
+}
+
+// bindIn binds within a transaction; idp.ErrConflict if the holder is bound to
+// another person.
+func bindIn(r runner, by query, c *idp.Card) error {
+	err := r.row(with(by, c.ID, c.PersonID, c.IssuerKeyID, c.SubjectSerial, c.Fingerprint,
+		notNil(c.Certificate), c.Name, micros(c.NotAfter), micros(c.BoundAt)), &c.ID, moment{&c.BoundAt})
+	if errors.Is(translate(err), idp.ErrNotFound) {
+		return idp.ErrConflict
+	}
+	return err
 }
 
 // CardsOf implements cardreader.Challenges and portal.Store.

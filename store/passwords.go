@@ -88,6 +88,9 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 			with(addOldPassword, n.PersonID, notNil(n.Sealed)), with(cutOldPasswords, n.PersonID, int64(n.Keep)),
 			with(markPassword, n.PersonID, micros(n.At)), with(setOnce, n.PersonID),
 			with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)))
+		if n.Reset {
+			list = append(list, with(noteAdmin, directory.NewID(), n.PersonID, directory.ChangedPassword, n.Actor, micros(n.At)))
+		}
 		if n.Hash != "" {
 			list = append(list, with(putPassword, n.PersonID, n.Hash, micros(n.At)))
 		}

@@ -200,7 +200,24 @@ type Bind struct {
 	Card         *CardDetails
 	Pending      string // handle of the certificate that waits for its confirmation
 	AlreadyBound bool   // a card is bound: nothing to do here
+	Waiting      *Waiting
 }
+
+// Waiting is a card that waits for a second administrator
+// 「等候第二位管理者核准」.
+type Waiting struct {
+	State   string // WaitingOpen, WaitingRefused or WaitingOver
+	AskedAt time.Time
+	EndsAt  time.Time
+	Reason  string // of a refusal, as the administrator wrote it
+}
+
+// The states of a waiting card.
+const (
+	WaitingOpen    = "waiting"
+	WaitingRefused = "refused"
+	WaitingOver    = "over"
+)
 
 // CardDetails is what a certificate says 「憑證資訊」.
 type CardDetails struct {

@@ -85,6 +85,7 @@ func everyView(s, u string) map[string]View {
 	}
 	maps.Copy(views, factorViews(base, s, u))
 	addPasswordViews(views, base, s)
+	addAdminViews(views, base, s)
 	return views
 }
 

@@ -15,7 +15,8 @@ import (
 
 func (c *cli) accountCommand() *cobra.Command {
 	return group("account", "Look at accounts, unlock, disable and enable them",
-		c.accountShow(), c.accountUnlock(), c.accountState("disable"), c.accountState("enable"), c.accountForget(), c.accountReset())
+		c.accountShow(), c.accountUnlock(), c.accountState("disable"), c.accountState("enable"), c.accountForget(), c.accountReset(), c.accountUnbind(),
+		c.accountDecide("approve", "bound", directory.WaitingApproved), c.accountDecide("refuse", "refused", directory.WaitingRefused))
 }
 
 type shownAccount struct {

@@ -88,7 +88,7 @@ func (c *cli) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON, for scripts")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		c.serveCommand(), c.demoCommand(), c.demoCardsCommand(), c.agentCommand(), c.clientCommand(), c.accountCommand(), c.passwordsCommand(),
+		c.serveCommand(), c.demoCommand(), c.demoCardsCommand(), c.agentCommand(), c.clientCommand(), c.accountCommand(), c.adminCommand(), c.passwordsCommand(),
 		c.deviceCommand(), c.keysCommand(), c.syncCommand(), c.directoryCommand(), c.configCommand(), c.migrateCommand(), c.phoneCommand(),
 		c.versionCommand(),
 	)

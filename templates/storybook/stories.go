@@ -46,7 +46,7 @@ func system(lang string) string {
 }
 
 func stories() []story {
-	return slices.Concat(loginStories(), otherStories(), homeStories(), bindStories(), factorStories(), passwordStories())
+	return slices.Concat(loginStories(), otherStories(), homeStories(), bindStories(), factorStories(), passwordStories(), adminStories())
 }
 
 func login(change func(v *templates.Login)) func(lang string) templates.View {
