@@ -59,6 +59,8 @@ type Gate struct {
 	Logger *slog.Logger
 	// After says what a right password of our own store does not open: Local.After.
 	After func(ctx context.Context, personID string) error
+	// AfterPortal says the same of a right password that the portal keeps; nil: nothing.
+	AfterPortal func(ctx context.Context, personID string) error
 
 	turns turnstile
 	of    *Gate // whose turns are taken; nil: our own
@@ -122,7 +124,11 @@ func (g *Gate) ask(ctx context.Context, account idp.Account, password string) er
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotLooked, err)
 	}
-	return b.Check(ctx, account, password)
+	err = b.Check(ctx, account, password)
+	if _, here := b.(Local); err == nil && !here && account.Kind == idp.AccountPortal && g.AfterPortal != nil {
+		return g.AfterPortal(ctx, account.PersonID)
+	}
+	return err
 }
 
 // settle makes the reserved try a failure or a success, or gives it back.

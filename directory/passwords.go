@@ -171,6 +171,9 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 	if account.Kind == idp.AccountPortal {
 		// The portal's password proves who it is and is never changed; that of the
 		// bound account is known to nobody yet.
+		if err := p.unset(ctx, must.Account, standing); err != nil {
+			return nil, err
+		}
 		if account, err = p.Target(ctx, person.ID); err != nil {
 			return nil, err
 		}
@@ -236,6 +239,36 @@ func (p *Passwords) After(ctx context.Context, personID string) error {
 		return fmt.Errorf("%w: the start password has ended", ErrDisabled)
 	case standing.MustChange, p.Rules.Due(standing.ChangedAt, p.Now()):
 		return ErrMustChange
+	}
+	return nil
+}
+
+// AfterPortal is what a right password of the portal does not open: the password
+// of the bound account has to be set, as nobody knows it yet. Gate.AfterPortal.
+func (p *Passwords) AfterPortal(ctx context.Context, personID string) error {
+	standing, err := p.Keeper.PasswordStanding(ctx, personID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: read standing: %w", ErrNotLooked, err)
+	case unknown(standing):
+		return ErrMustChange
+	}
+	return nil
+}
+
+// unknown tells whether the account was provisioned and nobody set its password
+// yet.
+func unknown(s *PasswordStanding) bool { return s.MustChange && s.EndsAt.IsZero() && s.ResetAt.IsZero() }
+
+// unset refuses to set a password that somebody knows by one that the portal
+// keeps: that one's owner changes it there.
+func (p *Passwords) unset(ctx context.Context, portal idp.Account, s *PasswordStanding) error {
+	backend, err := p.Gate.backend(ctx, portal)
+	if err != nil {
+		return err
+	}
+	if _, here := backend.(Local); !here && !unknown(s) {
+		return &Refusal{Reason: idp.ReasonDisabled}
 	}
 	return nil
 }

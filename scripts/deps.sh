@@ -8,7 +8,7 @@ set -eu
 
 demo="gcc libc6-dev softhsm2"
 test="$demo opensc pcscd vsmartcard-vpcd postgresql-15 chromium fonts-noto-cjk
-apache2 libapache2-mod-auth-openidc dovecot-imapd exim4-daemon-light curl
+apache2 libapache2-mod-auth-openidc dovecot-imapd dovecot-pgsql exim4-daemon-light curl
 samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user smbclient ldap-utils slapd"
 
 case "${1:-all}" in

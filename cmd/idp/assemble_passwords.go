@@ -41,7 +41,7 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 		_, f, err := st.NameFacts(ctx, account)
 		return f.Bound || !f.Portal, err
 	}
-	gate.After = p.After
+	gate.After, gate.AfterPortal = p.After, p.AfterPortal
 	return p, nil
 }
 
