@@ -9,6 +9,7 @@ type Evidence struct {
 	Card   string    `json:"card,omitempty"`   // for MethodCard: the bound card's ID
 	Device string    `json:"device,omitempty"` // for MethodPhone: the bound phone's ID
 	Near   bool      `json:"near,omitempty"`   // for MethodPhone: the place was one where the phone alone will do
+	Act    string    `json:"act,omitempty"`    // for MethodPhone: the ID of the approval
 }
 
 // Session is a browser in which a person has logged in. One session belongs to

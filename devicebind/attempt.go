@@ -111,6 +111,7 @@ type DecideRequest struct {
 	Time      int64   `json:"time"`   // Unix milliseconds
 	Verdict   Verdict `json:"decision"`
 	Signature string  `json:"signature"`
+	Nonce     string  `json:"nonce,omitempty"` // to report: Scanned.Nonce, for when the attempt is forgotten
 
 	// To approve, one of these: what Scanned.Presence says.
 	PIN      string          `json:"pin,omitempty"`
@@ -130,6 +131,7 @@ type Used struct {
 	PersonID string
 	DeviceID string
 	CardID   string // the card that vouched for the device; empty: bound without one
+	Attempt  string // its ID, base64url: what it opens is found by it
 	ClientID string
 	At       time.Time // of the approval
 	PC       PC

@@ -90,7 +90,7 @@ func (e *Enroller) card(ctx context.Context, personID, id string) (*idp.Card, er
 }
 
 func (e *Enroller) started(n *Enrolment) *Started {
-	s := &Started{ID: b64(n.ID), State: n.stateAt(e.Now()), EndsAt: n.EndsAt}
+	s := &Started{ID: b64(n.ID), State: n.stateAt(e.Now()), EndsAt: n.EndsAt, Called: n.calledOff(e.Now())}
 	switch s.State {
 	case EnrolNew:
 		s.Link = e.Origin + bindPath + s.ID + "#" + b64(e.Keeper.enrolSecret(n))
@@ -110,6 +110,12 @@ func (n *Enrolment) stateAt(now time.Time) EnrolState {
 		return EnrolOver
 	}
 	return n.State
+}
+
+// calledOff tells an enrolment that was cancelled from one that took too long or
+// was tried too often.
+func (n *Enrolment) calledOff(now time.Time) bool {
+	return n.State == EnrolOver && now.Before(n.EndsAt) && n.Tries < MaxEnrolTries
 }
 
 // own finds an enrolment of the session, and of no other.
@@ -170,7 +176,7 @@ func (e *Enroller) Confirm(ctx context.Context, who Who, id string) (*Device, er
 		return nil, fmt.Errorf("issue device certificate: %w", err)
 	}
 	ev := event(ctx, now, "phone.bind", "ok", who)
-	ev.Detail = "device " + d.ID
+	ev.Detail = "device " + d.ID + " present by " + string(d.Presence)
 	with := e.Factors.told(Notice{Kind: ev.Kind, Person: who.Person, Name: d.Name, At: now}, ev)
 	err = e.Store.FinishEnrolment(ctx, n.ID, who.Session.ID, d, now, with)
 	if errors.Is(err, idp.ErrUsed) {
@@ -200,8 +206,12 @@ func (e *Enroller) Cancel(ctx context.Context, who Who, id string) error {
 	if err != nil {
 		return err
 	}
-	ev := event(ctx, e.Now(), "phone.enrol", "cancelled", who)
-	err = e.Store.CancelEnrolment(ctx, n.ID, who.Session.ID, e.Now(), With{Events: []idp.Event{ev}})
+	return e.end(ctx, n, event(ctx, e.Now(), "phone.enrol", "cancelled", who))
+}
+
+// end calls an enrolment off; the other side hears of it.
+func (e *Enroller) end(ctx context.Context, n *Enrolment, ev idp.Event) error {
+	err := e.Store.CancelEnrolment(ctx, n.ID, n.SessionID, e.Now(), With{Events: []idp.Event{ev}})
 	if errors.Is(err, idp.ErrUsed) {
 		return denied(ReasonEnrolOver)
 	}

@@ -174,7 +174,7 @@ func (e *Enroller) proved(ctx context.Context, n *Enrolment, person *idp.Person,
 	return denied(ReasonEnrolProof)
 }
 
-// presence takes the phone's own authenticator or its PIN.
+// presence takes the phone's own authenticator, or a PIN where it has none.
 func (e *Enroller) presence(ctx context.Context, n *Enrolment, req *Request, c Claim) (s Secrets, err error) {
 	s.Public = req.Public
 	switch {
@@ -185,7 +185,7 @@ func (e *Enroller) presence(ctx context.Context, n *Enrolment, req *Request, c C
 			return s, fmt.Errorf("%w: %w", denied(ReasonEnrolProof), err)
 		}
 		return s, nil
-	case len(c.WebAuthn) == 0 && goodPIN(c.PIN):
+	case len(c.WebAuthn) == 0 && !c.HasOwn && goodPIN(c.PIN):
 		n.Presence = PresencePIN
 		if s.PINHash, err = e.Hasher.Hash(ctx, c.PIN); err != nil {
 			return s, fmt.Errorf("hash PIN: %w", err)
@@ -205,18 +205,11 @@ func (e *Enroller) claimed(n *Enrolment, person *idp.Person) *Claimed {
 // Collect tells the phone that holds the status token how things stand;
 // idp.ErrNotFound for everybody else.
 func (e *Enroller) Collect(ctx context.Context, id, statusToken string) (*Collected, error) {
-	raw, err := unb64(id, idSize)
+	n, person, err := e.claimedBy(ctx, id, statusToken)
 	if err != nil {
-		return nil, idp.ErrNotFound
+		return nil, err
 	}
-	n, person, err := e.Store.Enrolment(ctx, raw)
-	if err != nil {
-		return nil, fmt.Errorf("read enrolment: %w", err)
-	}
-	if len(n.Public) == 0 || subtle.ConstantTimeCompare([]byte(statusToken), []byte(e.Keeper.statusToken(n.ID, n.Public))) != 1 {
-		return nil, idp.ErrNotFound
-	}
-	c := &Collected{State: n.stateAt(e.Now())}
+	c := &Collected{State: n.stateAt(e.Now()), Called: n.calledOff(e.Now())}
 	if c.State != EnrolDone {
 		return c, nil
 	}
@@ -227,6 +220,35 @@ func (e *Enroller) Collect(ctx context.Context, id, statusToken string) (*Collec
 	c.DeviceID, c.Certificate, c.CA = d.ID, d.Certificate, e.CA.Certificate()
 	c.Name, c.Agency, c.NotAfter = person.Name, person.Agency.Name, d.NotAfter.UnixMilli()
 	return c, nil
+}
+
+// claimedBy finds an enrolment for the phone that claimed it.
+func (e *Enroller) claimedBy(ctx context.Context, id, statusToken string) (*Enrolment, *idp.Person, error) {
+	raw, err := unb64(id, idSize)
+	if err != nil {
+		return nil, nil, idp.ErrNotFound
+	}
+	n, person, err := e.Store.Enrolment(ctx, raw)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read enrolment: %w", err)
+	}
+	if len(n.Public) == 0 || subtle.ConstantTimeCompare([]byte(statusToken), []byte(e.Keeper.statusToken(n.ID, n.Public))) != 1 {
+		return nil, nil, idp.ErrNotFound
+	}
+	return n, person, nil
+}
+
+// Abandon ends an enrolment by the phone that claimed it: the digits differ, or
+// its person does not want it. idp.ErrNotFound for everybody else;
+// idp.Denied{ReasonEnrolOver}: it is over, or the PC has just confirmed.
+func (e *Enroller) Abandon(ctx context.Context, id, statusToken string) error {
+	n, person, err := e.claimedBy(ctx, id, statusToken)
+	if err != nil {
+		return err
+	}
+	ev := event(ctx, e.Now(), "phone.enrol", "cancelled", Who{Person: person})
+	ev.Detail = "by the phone"
+	return e.end(ctx, n, ev)
 }
 
 // MaskName hides all but the first and last character of a name: 王○明.

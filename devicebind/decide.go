@@ -17,8 +17,12 @@ import (
 // ReasonPINWrong, ReasonPINBlocked, ReasonAttemptOver, ReasonNumberWrong,
 // idp.ReasonLocked.
 func (a *Attempts) Decide(ctx context.Context, d DecideRequest) error {
-	id, err := unb64(d.Attempt, idSize)
-	if err != nil || !oneLine(d.DeviceID, d.ClientID, d.Number) || len(d.Number) > 8 {
+	if d.Verdict == VerdictReport {
+		_, err := a.Report(ctx, d)
+		return err
+	}
+	id, ok := d.attempt()
+	if !ok {
 		return denied(ReasonAttemptOver)
 	}
 	t, err := a.Store.Attempt(ctx, id)
@@ -51,11 +55,17 @@ func (a *Attempts) Decide(ctx context.Context, d DecideRequest) error {
 		if err != nil {
 			return a.absent(ctx, t, dev, person, err)
 		}
-		return a.approve(ctx, t, d.Number, signCount)
-	case VerdictDeny, VerdictReport:
-		return a.refuse(ctx, t, d.Verdict)
+		return a.inTime(ctx, dev, a.approve(ctx, t, d.Number, signCount))
+	case VerdictDeny:
+		return a.settle(ctx, t, AttemptDenied, 0, a.event(ctx, "phone.deny", "ok", t))
 	}
 	return denied(ReasonPhoneProof)
+}
+
+// attempt is the ID of the attempt that is decided.
+func (d *DecideRequest) attempt() (id []byte, ok bool) {
+	id, err := unb64(d.Attempt, idSize)
+	return id, err == nil && oneLine(d.DeviceID, d.ClientID, d.Number) && len(d.Number) <= 8
 }
 
 // present checks that the person is at the phone.
@@ -133,15 +143,14 @@ func (a *Attempts) approve(ctx context.Context, t *Attempt, number string, signC
 	return nil
 }
 
-func (a *Attempts) refuse(ctx context.Context, t *Attempt, v Verdict) error {
-	ev := a.event(ctx, "phone.deny", "ok", t)
-	if v == VerdictReport {
-		ev.Kind, ev.Result = "phone.report", "alarm"
-		if a.Logger != nil {
-			a.Logger.WarnContext(ctx, "a person reports a QR login that was not theirs", "attempt", b64(t.ID), "client", t.ClientID)
-		}
+// inTime takes the count of a right PIN back where the approval came too late:
+// nobody shall lose a phone by being slow.
+func (a *Attempts) inTime(ctx context.Context, dev *Device, err error) error {
+	var no idp.Denied
+	if dev.Presence != PresencePIN || !errors.As(err, &no) || no.Reason != ReasonAttemptOver {
+		return err
 	}
-	return a.settle(ctx, t, AttemptDenied, 0, ev)
+	return errors.Join(err, a.Devices.ReturnPIN(context.WithoutCancel(ctx), dev.ID))
 }
 
 func (a *Attempts) settle(ctx context.Context, t *Attempt, to AttemptState, signCount uint32, ev idp.Event) error {
@@ -231,7 +240,7 @@ func (a *Attempts) Use(ctx context.Context, flow, browser []byte) (*Used, error)
 	}
 	a.Notifier.Wake(browser)
 	return &Used{
-		PersonID: t.PersonID, DeviceID: t.DeviceID, CardID: dev.CardID, ClientID: t.ClientID, At: approved, PC: t.PC,
+		PersonID: t.PersonID, DeviceID: t.DeviceID, CardID: dev.CardID, Attempt: b64(t.ID), ClientID: t.ClientID, At: approved, PC: t.PC,
 		Event: a.event(ctx, "login.phone", "ok", t),
 	}, nil
 }

@@ -87,6 +87,7 @@ type Started struct {
 	Name   string // of the phone, once claimed
 	EndsAt time.Time
 	Device string // once done: the device's ID, the same as ID
+	Called bool   // over because one of both sides called it off
 }
 
 // Claim is what the phone sends for an enrolment.
@@ -95,8 +96,9 @@ type Claim struct {
 	Proof    string          `json:"proof"` // base64url: EnrolProof
 	Name     string          `json:"name"`
 	Platform string          `json:"platform"`
-	PIN      string          `json:"pin,omitempty"`      // this,
-	WebAuthn json.RawMessage `json:"webauthn,omitempty"` // or the registration response over EnrolChallenge
+	WebAuthn json.RawMessage `json:"webauthn,omitempty"` // the registration response over EnrolChallenge,
+	PIN      string          `json:"pin,omitempty"`      // or this, where the phone has no authenticator of its own
+	HasOwn   bool            `json:"authenticator"`      // whether it has one: a PIN is not taken then
 }
 
 // Claimed is the answer to a claim: what the phone shows while the PC confirms.
@@ -111,6 +113,7 @@ type Claimed struct {
 // Collected is how an enrolment stands for its phone.
 type Collected struct {
 	State       EnrolState `json:"state"`
+	Called      bool       `json:"cancelled,omitempty"` // over because one of both sides called it off
 	DeviceID    string     `json:"device_id,omitempty"`
 	Certificate []byte     `json:"certificate,omitempty"` // DER (base64 in JSON)
 	CA          []byte     `json:"ca,omitempty"`

@@ -39,7 +39,7 @@ func (a *Attempts) Scan(ctx context.Context, s ScanRequest) (*Scanned, error) {
 	}
 	t := &Attempt{
 		ID: make([]byte, idSize), Browser: flow.Browser, Flow: flow.Handle, ClientID: flow.Ask.ClientID,
-		DeviceID: dev.ID, PersonID: dev.PersonID, Nonce: make([]byte, 32), State: AttemptScanned, PC: opened.PC,
+		DeviceID: dev.ID, PersonID: dev.PersonID, Nonce: make([]byte, attemptNonce), State: AttemptScanned, PC: opened.PC,
 		ScannedAt: now, ChangedAt: now, EndsAt: opened.IssuedAt.Add(AttemptLife),
 	}
 	rand.Read(t.ID)

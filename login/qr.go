@@ -188,7 +188,7 @@ func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	if used.At.Before(at) {
 		at = used.At
 	}
-	ev := idp.Evidence{Method: idp.MethodPhone, At: at, Device: used.DeviceID, Near: true}
+	ev := idp.Evidence{Method: idp.MethodPhone, At: at, Device: used.DeviceID, Near: true, Act: used.Attempt}
 	if err := h.enterWith(w, r, v, &idp.Person{ID: used.PersonID}, []idp.Evidence{ev}, used.Event); err != nil {
 		h.fail(w, r, err)
 		return

@@ -98,11 +98,28 @@ func present(raw json.RawMessage) []byte {
 }
 
 func (a *api) collect(r *http.Request) (any, error) {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		return nil, idp.ErrNotFound
+	token, err := bearer(r)
+	if err != nil {
+		return nil, err
 	}
 	return a.Enrolments.Collect(r.Context(), r.PathValue("id"), token)
+}
+
+func (a *api) abandon(r *http.Request) (any, error) {
+	token, err := bearer(r)
+	if err != nil {
+		return nil, err
+	}
+	return done{}, a.Enrolments.Abandon(r.Context(), r.PathValue("id"), token)
+}
+
+// bearer is the token by which a phone that claimed an enrolment is known.
+func bearer(r *http.Request) (string, error) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return "", idp.ErrNotFound
+	}
+	return token, nil
 }
 
 func (a *api) scan(r *http.Request) (any, error) {
@@ -122,7 +139,16 @@ func (a *api) decide(r *http.Request) (any, error) {
 		return nil, err
 	}
 	m.DecideRequest.WebAuthn = present(m.WebAuthn)
+	if m.Verdict == devicebind.VerdictReport {
+		ended, err := a.Logins.Report(r.Context(), m.DecideRequest)
+		return reported{ended}, err
+	}
 	return done{}, a.Logins.Decide(r.Context(), m.DecideRequest)
+}
+
+// reported tells who reported a login what became of it.
+type reported struct {
+	Ended devicebind.Ended `json:"ended"`
 }
 
 // done is the answer when there is nothing to tell.

@@ -15,12 +15,14 @@ import (
 type Enrolments interface {
 	Claim(ctx context.Context, id string, c devicebind.Claim) (*devicebind.Claimed, error)
 	Collect(ctx context.Context, id, statusToken string) (*devicebind.Collected, error)
+	Abandon(ctx context.Context, id, statusToken string) error
 }
 
 // Logins takes the phone's part in a login; devicebind.Attempts is one.
 type Logins interface {
 	Scan(ctx context.Context, s devicebind.ScanRequest) (*devicebind.Scanned, error)
 	Decide(ctx context.Context, d devicebind.DecideRequest) error
+	Report(ctx context.Context, d devicebind.DecideRequest) (devicebind.Ended, error)
 }
 
 // Devices tells a phone how it stands; devicebind.Devices is one.
@@ -60,6 +62,7 @@ func (h *Handler) Mount(mux idp.Mux) {
 	a := &api{Handler: h, limit: newLimiter(h.Rates, h.Now)}
 	mux.Handle("POST /phone/api/enrolments/{id}", a.limited(a.claim))
 	mux.Handle("GET /phone/api/enrolments/{id}", a.limited(a.collect))
+	mux.Handle("POST /phone/api/enrolments/{id}/cancel", a.limited(a.abandon))
 	mux.Handle("POST /phone/api/scan", a.limited(a.scan))
 	mux.Handle("POST /phone/api/decide", a.limited(a.decide))
 	mux.Handle("POST /phone/api/self", a.limited(a.self))

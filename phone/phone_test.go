@@ -29,6 +29,9 @@ type core struct {
 	decide devicebind.DecideRequest
 	self   devicebind.Self
 	state  idp.PersonState
+
+	reported  devicebind.DecideRequest
+	abandoned string
 }
 
 func (c *core) Claim(_ context.Context, id string, m devicebind.Claim) (*devicebind.Claimed, error) {
@@ -48,6 +51,16 @@ func (c *core) Scan(_ context.Context, m devicebind.ScanRequest) (*devicebind.Sc
 
 func (c *core) Decide(_ context.Context, m devicebind.DecideRequest) error {
 	c.decide = m
+	return c.err
+}
+
+func (c *core) Report(_ context.Context, m devicebind.DecideRequest) (devicebind.Ended, error) {
+	c.reported = m
+	return devicebind.EndedSession, c.err
+}
+
+func (c *core) Abandon(_ context.Context, id, token string) error {
+	c.abandoned = id + " " + token
 	return c.err
 }
 
@@ -217,6 +230,18 @@ func TestAPI_CarriesWhatThePhoneSays(t *testing.T) {
 	w.post("/phone/api/decide", `{"device_id":"d","attempt":"a","client_id":"c","number":"42","time":5,"decision":"approve","signature":"s","pin":"204826","webauthn":{"id":"y"}}`)
 	if d := w.core.decide; d.Number != "42" || d.Verdict != devicebind.VerdictApprove || d.PIN != "204826" || string(d.WebAuthn) != `{"id":"y"}` {
 		t.Errorf("decide: %+v", d)
+	}
+	answer = w.post("/phone/api/decide", `{"device_id":"d","attempt":"a","client_id":"c","number":"","nonce":"n","time":5,"decision":"report","signature":"s"}`)
+	if d := w.core.reported; d.Verdict != devicebind.VerdictReport || d.Nonce != "n" || strings.TrimSpace(answer.Body.String()) != `{"ended":"session"}` {
+		t.Errorf("report: %d %s %+v", answer.Code, answer.Body, d)
+	}
+	r = httptest.NewRequest(http.MethodPost, "/phone/api/enrolments/ID/cancel", nil)
+	if answer := w.do(r, office()); answer.Code != http.StatusNotFound || w.core.abandoned != "" {
+		t.Errorf("anybody calls it off: %d", answer.Code)
+	}
+	r.Header.Set("Authorization", "Bearer token")
+	if answer := w.do(r, office()); answer.Code != http.StatusOK || w.core.abandoned != "ID token" {
+		t.Errorf("abandon: %d %q", answer.Code, w.core.abandoned)
 	}
 	if answer := w.post("/phone/api/self", `{"device_id":"d","action":"status"}`); !strings.Contains(answer.Body.String(), `"standing":"suspended"`) {
 		t.Errorf("status: %s", answer.Body)

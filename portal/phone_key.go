@@ -31,7 +31,7 @@ func (h *Handler) showKey(w http.ResponseWriter, r *http.Request, c *session.Cur
 	query := "?id=" + url.QueryEscape(started.ID)
 	view := templates.PhoneBind{
 		Step: deviceKey, State: string(started.State), ID: started.ID, Link: started.Link, Digits: started.Digits,
-		Device: started.Name, Left: started.EndsAt.Sub(h.Now()),
+		Device: started.Name, Called: started.Called, Left: started.EndsAt.Sub(h.Now()),
 		EventsURL: "/device/bind/events" + query, LookURL: "/device/bind/state" + query,
 	}
 	if started.State == devicebind.EnrolNew {

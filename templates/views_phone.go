@@ -21,21 +21,25 @@ type phoneState struct {
 	Tone   string // "", "danger" or "success"
 	Act    string // what the first button does: a key below "phone.do."
 	Ask    bool   // whom to ask is shown
+	Report bool   // "this was not me" is offered
 }
 
 // phoneStates are all such screens, by the reason that the protocol gives.
 var phoneStates = []phoneState{
 	{Screen: "denied", Icon: "cross", Act: ""},
 	{Screen: "reported", Icon: "shield", Ask: true},
+	{Screen: "reported-session", Icon: "shield", Tone: "danger", Ask: true},
+	{Screen: "reported-nothing", Icon: "shield", Ask: true},
+	{Screen: "called-off", Icon: "cross", Act: "scan"},
 	{Screen: "removed", Icon: "bin"},
 	{Screen: "problem-offline", Icon: "offline", Act: "retry"},
 	{Screen: "problem-unavailable", Icon: "offline", Act: "retry"},
 	{Screen: "problem-internal", Icon: "alert", Tone: "danger", Act: "retry", Ask: true},
 	{Screen: "problem-throttled", Icon: "clock", Act: "retry"},
 	{Screen: "problem-code_over", Icon: "clock", Act: "scan"},
-	{Screen: "problem-attempt_over", Icon: "clock", Act: "scan"},
+	{Screen: "problem-attempt_over", Icon: "clock", Act: "scan", Report: true},
 	{Screen: "problem-attempt_taken", Icon: "alert", Tone: "danger", Act: "scan", Ask: true},
-	{Screen: "problem-number_wrong", Icon: "cross", Tone: "danger", Act: "scan"},
+	{Screen: "problem-number_wrong", Icon: "cross", Tone: "danger", Act: "scan", Report: true},
 	{Screen: "problem-scan_limit", Icon: "clock"},
 	{Screen: "problem-locked", Icon: "lock", Ask: true},
 	{Screen: "problem-phone_unusable", Icon: "lock", Tone: "danger", Act: "scan", Ask: true},
@@ -43,6 +47,7 @@ var phoneStates = []phoneState{
 	{Screen: "problem-phone_clock", Icon: "clock", Act: "retry"},
 	{Screen: "problem-pin_blocked", Icon: "lock", Tone: "danger", Ask: true},
 	{Screen: "problem-enrol_over", Icon: "clock", Act: "scan"},
+	{Screen: "problem-enrol_cancelled", Icon: "cross", Act: "scan"},
 	{Screen: "problem-enrol_proof", Icon: "alert", Tone: "danger", Act: "scan", Ask: true},
 	{Screen: "problem-unbound", Icon: "phone", Act: "scan"},
 	{Screen: "problem-foreign", Icon: "alert", Tone: "danger", Act: "scan"},

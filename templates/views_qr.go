@@ -130,6 +130,7 @@ type PhoneBind struct {
 	Ticks         []Tick // of step 2, once the work was done
 	Apps          []App
 	State         string // of step 5: KeyWaiting, ...
+	Called        bool   // over because it was called off, here or on the phone
 	ID            string
 	Key           QRCode
 	Link          string // what the key QR code says, for the phone's own camera

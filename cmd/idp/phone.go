@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -107,12 +108,21 @@ func (p *phoneCLI) collect(cmd *cobra.Command, b *app.Binding, wait time.Duratio
 		}
 		select {
 		case <-cmd.Context().Done():
+			p.abandon(b)
 			return cmd.Context().Err()
 		case <-end.C:
 			return fmt.Errorf("%w: the computer did not confirm in time", errRefused)
 		case <-time.After(time.Second / 2):
 		}
 	}
+}
+
+// abandon tells the computer that nobody waits here any more; without an answer
+// it will see that by itself, in three minutes.
+func (p *phoneCLI) abandon(b *app.Binding) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	_ = p.client.Abandon(ctx, b)
 }
 
 func (p *phoneCLI) scan() *cobra.Command {
@@ -133,7 +143,7 @@ func (p *phoneCLI) scan() *cobra.Command {
 			if err != nil {
 				return phoneError(err)
 			}
-			k.Scanned = s
+			k.Scanned, k.Last = s, s
 			if err := phones.save(); err != nil {
 				return err
 			}
@@ -171,13 +181,14 @@ func (p *phoneCLI) deny() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deny",
 		Short: "Refuse the login that was scanned last",
-		Args:  cobra.NoArgs,
+		Long: "Refuse the login that was scanned last. With --report also one that was approved, used or over:\n" +
+			"whoever was logged in by it is logged out.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			verdict := devicebind.VerdictDeny
 			if report {
-				verdict = devicebind.VerdictReport
+				return p.report(cmd)
 			}
-			return p.decide(cmd, verdict, "", "")
+			return p.decide(cmd, devicebind.VerdictDeny, "", "")
 		},
 	}
 	cmd.Flags().BoolVar(&report, "report", false, "say that it was not you: it is reported")
@@ -202,6 +213,29 @@ func (p *phoneCLI) decide(cmd *cobra.Command, v devicebind.Verdict, number, pin 
 		return phoneError(err)
 	}
 	return p.print(cmd, map[string]devicebind.Verdict{"decision": v}, func(out *table) { out.row("decision", v) })
+}
+
+// report says that the login was not this person's, whatever became of it.
+func (p *phoneCLI) report(cmd *cobra.Command) error {
+	phones, k, err := p.choose()
+	if err != nil {
+		return err
+	}
+	if k.Last == nil {
+		return fmt.Errorf("%w: nothing was scanned: idp phone scan comes first", idp.ErrNotFound)
+	}
+	ended, err := p.client.Report(cmd.Context(), &k.Phone, k.Last)
+	if err != nil {
+		return phoneError(err)
+	}
+	k.Scanned = nil
+	if err := phones.save(); err != nil {
+		return err
+	}
+	return p.print(cmd, map[string]any{"decision": devicebind.VerdictReport, "ended": ended}, func(out *table) {
+		out.row("decision", devicebind.VerdictReport)
+		out.row("ended", ended)
+	})
 }
 
 func (p *phoneCLI) list() *cobra.Command {

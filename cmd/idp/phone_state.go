@@ -20,10 +20,12 @@ type phoneState struct {
 	Phones []kept `json:"phones"`
 }
 
-// kept is one phone and the login that it scanned last.
+// kept is one phone, the login that it scanned last while that is not decided,
+// and the last one whatever became of it: it may still be reported.
 type kept struct {
 	app.Phone
 	Scanned *devicebind.Scanned `json:"scanned,omitempty"`
+	Last    *devicebind.Scanned `json:"last,omitempty"`
 }
 
 // shownPhone is a phone without its key.

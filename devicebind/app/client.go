@@ -88,6 +88,26 @@ func (c *Client) Decide(ctx context.Context, p *Phone, s *devicebind.Scanned, v 
 	return c.call(ctx, http.MethodPost, p.Origin+"/phone/api/decide", "", req, nil)
 }
 
+// Report says that what was scanned was not this person's: it ends the login and
+// what it opened. POST /phone/api/decide.
+func (c *Client) Report(ctx context.Context, p *Phone, s *devicebind.Scanned) (devicebind.Ended, error) {
+	req, err := p.NewDecision(s, devicebind.VerdictReport, "", "", c.now())
+	if err != nil {
+		return "", err
+	}
+	var got struct {
+		Ended devicebind.Ended `json:"ended"`
+	}
+	return got.Ended, c.call(ctx, http.MethodPost, p.Origin+"/phone/api/decide", "", req, &got)
+}
+
+// Abandon says that the phone does not go on with a binding that it claimed:
+// POST /phone/api/enrolments/ID/cancel.
+func (c *Client) Abandon(ctx context.Context, b *Binding) error {
+	address := b.Phone.Origin + "/phone/api/enrolments/" + url.PathEscape(b.Phone.DeviceID) + "/cancel"
+	return c.call(ctx, http.MethodPost, address, b.StatusToken, nil, nil)
+}
+
 // Standing is the answer to "status".
 type Standing struct {
 	Standing devicebind.Standing `json:"standing"`

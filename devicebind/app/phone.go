@@ -160,8 +160,11 @@ func (p *Phone) NewDecision(s *devicebind.Scanned, v devicebind.Verdict, number,
 	d := &devicebind.DecideRequest{
 		DeviceID: p.DeviceID, Attempt: s.Attempt, ClientID: s.ClientID, Number: number, Time: now.UnixMilli(), Verdict: v,
 	}
-	if v == devicebind.VerdictApprove {
+	switch v {
+	case devicebind.VerdictApprove:
 		d.PIN = pin
+	case devicebind.VerdictReport:
+		d.Nonce = s.Nonce
 	}
 	var err error
 	d.Signature, err = p.Sign(devicebind.ApprovalBytes(p.Origin, s.Nonce, *d))

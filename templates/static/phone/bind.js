@@ -26,7 +26,6 @@ function ask(platform) {
   const root = screen('bind');
   root.querySelector('[data-platform]').hidden = !platform;
   root.querySelector('[data-pin]').hidden = platform;
-  root.querySelector('[data-do="use-pin"]').hidden = !platform;
   for (const pin of pins) {
     pin.value = '';
     pin.required = !platform;
@@ -85,7 +84,8 @@ async function claim() {
   const called = name.value.trim();
   const csr = await certificateRequest(called, work.pair);
   const body = {
-    csr: btoa(String.fromCharCode(...csr)), name: called, platform: kind()[0], pin: chosen.pin, webauthn: work.credential?.answer,
+    csr: btoa(String.fromCharCode(...csr)), name: called, platform: kind()[0],
+    authenticator: work.platform, pin: chosen.pin, webauthn: work.credential?.answer,
     proof: toBase64url(await proof(fromBase64url(work.secret), fromBase64url(work.id), csr)),
   };
   const answer = await call('POST', 'enrolments/' + work.id, { body });
@@ -100,6 +100,8 @@ async function claim() {
   wait(pending);
 }
 
+function bearer(pending) { return { Authorization: 'Bearer ' + pending.token }; }
+
 // wait shows the digits until the computer has said yes or no.
 export async function wait(pending) {
   const root = show('digits', { person: pending.person, agency: pending.agency });
@@ -108,17 +110,17 @@ export async function wait(pending) {
   const left = leaves();
   while (!left.aborted) {
     try {
-      const answer = await call('GET', 'enrolments/' + pending.device, { headers: { Authorization: 'Bearer ' + pending.token } });
+      const answer = await call('GET', 'enrolments/' + pending.device, { headers: bearer(pending) });
       if (answer.state === 'done') {
         if (!left.aborted) { await finish(pending, answer); }
         return;
       }
-      if (answer.state === 'over') { throw new Problem('enrol_over'); }
+      if (answer.state === 'over') { throw new Problem(answer.cancelled ? 'enrol_cancelled' : 'enrol_over'); }
     } catch (cause) {
       const passing = cause instanceof Problem && ['offline', 'unavailable', 'throttled'].includes(cause.reason);
       if (!passing || now() > pending.ends + 60000) {
         await vault.forgetAccount(pending.device);
-        if (!left.aborted) { problem('enrol_over'); }
+        if (!left.aborted) { problem(cause.reason === 'enrol_cancelled' ? cause.reason : 'enrol_over'); }
         return;
       }
     }
@@ -162,17 +164,26 @@ form.addEventListener('submit', (event) => {
   });
 });
 
-on('use-pin', () => {
-  work.credential = undefined;
-  ask(false);
-  message(screen('bind'));
-  pins[0].focus();
-});
+// giveUp tells the computer at once; it would see for itself that the time is up.
+async function giveUp() {
+  const device = screen('digits').dataset.device;
+  const pending = await vault.account(device);
+  show('loading'); // nobody asks any more how it stands
+  try {
+    if (pending) { await call('POST', 'enrolments/' + device + '/cancel', { headers: bearer(pending) }); }
+  } catch (cause) {
+    if (cause instanceof Problem && cause.reason === 'enrol_over') {
+      wait(pending); // the computer was quicker: it said yes, or no
+    } else {
+      problem(cause instanceof Problem ? cause.reason : 'internal'); // it is still open: see resume
+    }
+    return;
+  }
+  await vault.forgetAccount(device);
+  show('called-off');
+}
 
-on('give-up', async () => {
-  await vault.forgetAccount(screen('digits').dataset.device);
-  show('home');
-});
+on('give-up', (button) => busy(button, giveUp));
 
 // again goes back to the form, where sending failed.
 export function again() {

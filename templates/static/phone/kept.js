@@ -1,7 +1,8 @@
 // The accounts on this phone and the record of what it approved.
 import { Problem, call, now } from './api.js';
 import { nonce, statement } from './keys.js';
-import { clone, fill, leaves, moment, on, problem, screen, show, text } from './screens.js';
+import { mayReport, report } from './report.js';
+import { busy, clone, fill, leaves, moment, on, problem, screen, show, text } from './screens.js';
 import * as vault from './vault.js';
 
 const CHECK_EVERY = 10 * 60 * 1000;
@@ -134,7 +135,27 @@ function logRow(entry) {
   const seen = [entry.browser, entry.place].filter(Boolean).join(' · ');
   const item = clone('log', { system: entry.system, time: moment(entry.at), seen, result: text('result.' + entry.result) });
   item.querySelector('.badge').classList.toggle('bad', entry.result !== 'approve');
+  const not = item.querySelector('[data-do="not-me"]');
+  not.hidden = !mayReport(entry);
+  not.dataset.entry = entry.id ?? '';
   return item;
+}
+
+// notMe reports a login that this phone approved.
+async function notMe(button) {
+  const entry = await vault.approval(Number(button.dataset.entry));
+  const account = entry && await vault.account(entry.device);
+  if (!account) {
+    problem('unbound');
+    return;
+  }
+  try {
+    const end = await report(account, entry.login);
+    await vault.changeApproval({ ...entry, result: 'report' });
+    show(end);
+  } catch (cause) {
+    problem(cause instanceof Problem ? cause.reason : 'internal');
+  }
 }
 
 async function showHistory() {
@@ -155,3 +176,4 @@ async function showHistory() {
 on('account', showAccount);
 on('remove', remove);
 on('history', showHistory);
+on('not-me', (button) => busy(button, () => notMe(button)));

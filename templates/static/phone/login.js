@@ -3,8 +3,9 @@ import { Problem, call, now } from './api.js';
 import * as kept from './kept.js';
 import { nonce, sign, statement } from './keys.js';
 import * as presence from './presence.js';
+import { approval, report } from './report.js';
 import { busy, message, on, pieces, problem, screen, show, text, whenLeft } from './screens.js';
-import { toBase64url, utf8 } from './bytes.js';
+import { toBase64url } from './bytes.js';
 import * as vault from './vault.js';
 
 const form = document.getElementById('approve-form');
@@ -94,8 +95,17 @@ function display() {
   whenLeft(() => clearInterval(timer));
 }
 
-function note(result) {
-  return vault.noteApproval({ at: now(), device: work.account.device, person: work.account.person, ...work.seen, result });
+// note keeps what became of the login, in the place of what was noted of it.
+async function note(result) {
+  const { attempt, client_id, nonce } = work.scanned;
+  const entry = {
+    at: now(), device: work.account.device, person: work.account.person, ...work.seen, login: { attempt, client_id, nonce }, result,
+  };
+  if (work.noted) {
+    await vault.changeApproval({ ...entry, id: work.noted });
+  } else {
+    work.noted = await vault.noteApproval(entry);
+  }
 }
 
 // decide signs what was decided, byte for byte as the protocol has it.
@@ -104,8 +114,7 @@ async function decide(decision, typed) {
   const body = {
     device_id: account.device, attempt: scanned.attempt, client_id: scanned.client_id, number: typed, time: now(), decision,
   };
-  const bytes = utf8(['taipeion-phone-approval-v1', location.origin, body.attempt, body.client_id, body.number, scanned.nonce,
-    body.time, body.device_id, body.decision, ''].join('\n'));
+  const bytes = approval(account, scanned, body);
   if (decision === 'approve' && scanned.presence === 'webauthn') {
     try {
       body.webauthn = await presence.assert(scanned.credential || account.credential, bytes);
@@ -155,13 +164,14 @@ async function refused(cause) {
   }
   if (!passing(reason)) { await note('failed'); }
   problem(reason);
+  if (reason === 'phone_unusable') { await kept.doubt(work.account); }
 }
 
 function passing(reason) { return ['offline', 'unavailable', 'throttled', 'phone_clock', 'internal'].includes(reason); }
 
-async function refuse(decision, end) {
+async function deny() {
   try {
-    await decide(decision, '');
+    await decide('deny', '');
   } catch (cause) {
     // An attempt that is over already is refused as well.
     if (!(cause instanceof Problem) || !['attempt_over', 'number_wrong'].includes(cause.reason)) {
@@ -169,8 +179,21 @@ async function refuse(decision, end) {
       return;
     }
   }
-  await note(decision);
-  show(end);
+  await note('deny');
+  show('denied');
+}
+
+// notMe works as long as the login is known here: while it waits, and after it
+// was approved or has ended.
+async function notMe() {
+  if (!work) { return; }
+  try {
+    const end = await report(work.account, work.scanned);
+    await note('report');
+    show(end);
+  } catch (cause) {
+    fail(cause);
+  }
 }
 
 // again goes back to the login that could not be decided, or scans anew.
@@ -210,6 +233,6 @@ on('digit', (button) => {
   if (number.value.length === 2) { ready(); }
 });
 on('erase', () => { number.value = number.value.slice(0, -1); });
-on('deny', (button) => busy(button, () => refuse('deny', 'denied')));
-on('report', (button) => busy(button, () => refuse('report', 'reported')));
+on('deny', (button) => busy(button, deny));
+on('report', (button) => busy(button, notMe));
 on('choose', (button) => busy(button, async () => scan(await vault.account(button.dataset.device))));

@@ -2,8 +2,10 @@
 // Authentication Level 3), or a PIN that the server checks and counts.
 import { fromBase64url, sha256, toBase64url } from './bytes.js';
 
-// platform tells whether this phone can check who holds it.
+// platform tells whether this phone can check who holds it, here: browsers keep
+// no credentials for an address without a name.
 export async function platform() {
+  if (/^[0-9.]+$|:/.test(location.hostname)) { return false; }
   try {
     return await PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable();
   } catch {

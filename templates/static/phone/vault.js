@@ -43,14 +43,20 @@ export async function approvals() {
   return all.reverse();
 }
 
+// noteApproval keeps a note and returns its ID.
 export async function noteApproval(entry) {
-  await run('approvals', 'readwrite', (store) => store.add(entry));
+  const id = await run('approvals', 'readwrite', (store) => store.add(entry));
   const keys = await run('approvals', 'readonly', (store) => store.getAllKeys());
   if (keys.length > LIMIT) {
     const last = keys[keys.length - LIMIT - 1];
     await run('approvals', 'readwrite', (store) => store.delete(IDBKeyRange.upperBound(last)));
   }
+  return id;
 }
+
+export function approval(id) { return run('approvals', 'readonly', (store) => store.get(id)); }
+
+export function changeApproval(entry) { return run('approvals', 'readwrite', (store) => store.put(entry)); }
 
 // keep asks the browser not to clear the keys away when it runs short of room.
 export async function keep() {

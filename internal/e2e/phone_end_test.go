@@ -1,0 +1,180 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Somebody approved what was not theirs, and says so afterwards: whoever got in
+// by it is out.
+func TestPhone_ReportAfterTheApproval(t *testing.T) {
+	w := theCity(t)
+	p := newPhone(t, w)
+	p.bind(w, owner(t, w, 0))
+	for _, from := range []string{"approved", "history"} {
+		thief := newTab(t)
+		thief.toQR(w, "documents")
+		p.scan(thief)
+		p.at("approve")
+		p.enter(thief.number())
+		p.at("approved")
+		thief.until(w.system("documents") + "/")
+		thief.open(w.Issuer + "/")
+		thief.see("#sessions")
+		if from == "history" {
+			p.click(`[data-screen="approved"] [data-do="home"]`)
+			p.click(`[data-do="history"]`)
+			p.at("history")
+			p.untilText(`[data-screen="history"] [data-fill="source"]`, "九十天")
+			p.picture("history")
+			p.click(`[data-log] li:first-child [data-do="not-me"]`)
+		} else {
+			p.picture("approved")
+			p.click(`[data-screen="approved"] [data-do="report"]`)
+		}
+		p.at("reported-session")
+		p.picture("reported-session")
+		thief.open(w.Issuer + "/")
+		thief.until(w.Issuer + "/login")
+		p.click(`[data-screen="reported-session"] [data-do="home"]`)
+		p.at("home")
+		p.click(`[data-do="history"]`)
+		p.at("history")
+		p.untilText("[data-log] li:first-child .badge", "已回報")
+		p.click(`[data-screen="history"] [data-do="home"]`)
+		p.at("home")
+	}
+	p.quiet()
+}
+
+// Called off at the six digits on one side: the other one knows at once, and it
+// can be begun again.
+func TestPhone_BindingCalledOff(t *testing.T) {
+	w := theCity(t)
+	m := owner(t, w, 1)
+	p := newPhone(t, w)
+	pc := newTab(t)
+	pc.toKey(w, m)
+	toDigits := func() {
+		t.Helper()
+		p.looksAt(pc, "svg.qr-code")
+		p.open(w.Issuer + "/phone")
+		p.click("#start")
+		p.at("bind")
+		if eval[bool](p.tab, `!!document.querySelector('[data-do="use-pin"]')`) {
+			t.Error("the app offers a choice")
+		}
+		p.fill("#pin-1", phonePIN)
+		p.fill("#pin-2", phonePIN)
+		p.click("#bind-form [data-go]")
+		p.at("digits")
+		pc.see(".six")
+	}
+	toDigits()
+	began := time.Now()
+	p.click(`[data-do="give-up"]`)
+	p.at("called-off")
+	pc.untilText(`#qr [role="alert"]`, "已取消綁定")
+	if took := time.Since(began); took > 2*time.Second && !busy() {
+		t.Errorf("the computer knows after %v", took)
+	}
+	p.picture("called-off")
+	pc.picture("pc-called-off")
+	pc.click(`form[action="/device/bind/start"] button.main`)
+	pc.see("svg.qr-code")
+
+	toDigits()
+	pc.click(`form[action="/device/bind/cancel"] button`)
+	p.at("problem-enrol_cancelled")
+	p.picture("cancelled")
+	pc.untilText(`#qr [role="alert"]`, "已取消綁定")
+	pc.click(`form[action="/device/bind/start"] button.main`)
+	pc.see("svg.qr-code")
+
+	p.looksAt(pc, "svg.qr-code")
+	p.open(w.Issuer + "/phone")
+	p.click("#start")
+	p.at("bind")
+	p.finishBinding(pc, m)
+	p.quiet()
+	pc.quiet()
+}
+
+// A disabled person's phone: refused when it scans, and refused when the person
+// was disabled between the scan and the approval, or before the browser went on.
+func TestT137_DisabledPersonIsRefused(t *testing.T) {
+	w := theCity(t)
+	m := w.somebody(t, "bound")
+	p := newPhone(t, w)
+	p.bind(w, m)
+	disable := func() { w.idp(t, "account", "disable", m.Account, "--reason", "left for a while") }
+	enable := func() { w.idp(t, "account", "enable", m.Account, "--reason", "is back") }
+
+	pc := newTab(t)
+	pc.toQR(w, "documents")
+	p.scan(pc)
+	p.at("approve")
+	number := pc.number()
+	disable()
+	p.enter(number)
+	p.at("problem-phone_unusable")
+	p.picture("disabled")
+	if at := pc.where(); !strings.HasPrefix(at, w.Issuer) {
+		t.Fatalf("let through to %s", at)
+	}
+	p.click(`[data-screen="problem-phone_unusable"] [data-do="home"]`)
+	p.at("home")
+	p.untilText(`[data-screen="home"] [data-accounts]`, "暫停使用")
+
+	fresh := newTab(t)
+	fresh.toQR(w, "mail")
+	p.scan(fresh)
+	p.at("problem-phone_unusable")
+	if state := eval[string](fresh, `document.getElementById("qr").dataset.state`); state != "waiting" {
+		t.Errorf("the computer is told %q", state)
+	}
+	fresh.picture("pc-disabled")
+	p.click(`[data-screen="problem-phone_unusable"] [data-do="home"]`)
+
+	enable()
+	again := newTab(t)
+	again.toQR(w, "mail")
+	p.scan(again)
+	p.at("approve")
+	p.enter(again.number())
+	p.at("approved")
+	again.until(w.system("mail") + "/")
+	p.quiet()
+}
+
+// Nobody decides for two minutes: both sides say so, and nothing is approved any
+// more; then it works anew.
+func TestT132_ExpiresAfter121Seconds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits two minutes")
+	}
+	w := theCity(t)
+	p := newPhone(t, w)
+	p.bind(w, owner(t, w, 0))
+	pc := newTab(t)
+	pc.toQR(w, "documents")
+	p.scan(pc)
+	p.at("approve")
+	pc.number()
+	time.Sleep(121 * time.Second)
+	pc.untilText(`#qr [role="alert"]`, "兩分鐘")
+	pc.picture("pc-expired")
+	p.at("problem-attempt_over")
+	p.picture("expired")
+	if at := pc.where(); !strings.HasPrefix(at, w.Issuer) {
+		t.Fatalf("let through to %s", at)
+	}
+	pc.click("#qr a.main")
+	pc.see("#qr-code")
+	p.scan2(pc)
+	p.at("approve")
+	p.enter(pc.number())
+	p.at("approved")
+	pc.until(w.system("documents") + "/")
+}
