@@ -109,6 +109,7 @@ func deviceStories() []story {
 		{"device-5-digits", key(templates.KeyClaimed)},
 		{"device-5-done", key(templates.KeyDone)},
 		{"device-5-over", key(templates.KeyOver)},
+		{"device-5-called-off", step(func(v *templates.PhoneBind) { v.Step, v.State, v.Called = 5, templates.KeyOver, true })},
 		{"device-fresh", step(func(v *templates.PhoneBind) { v.Step, v.Reason = 1, "enrol_fresh" })},
 	}
 }
