@@ -141,8 +141,9 @@ type Tokens struct {
 	// ask again.
 	Login Duration `yaml:"login"`
 	// How long what a node knows of a token is believed without asking the store
-	// again; at most 500ms; 0s: never. What the node itself ends is forgotten
-	// at once; so long a token can outlive its end on another node.
+	// again, and of a session when a system asks for a login; at most 500ms; 0s:
+	// never. What the node itself ends is forgotten at once; so long a token can
+	// outlive its end on another node.
 	Cache Duration `yaml:"cache"`
 }
 

@@ -39,7 +39,7 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, form url.Values
 		p.answerError(w, r, q, err)
 		return
 	}
-	current, err := p.Sessions.Current(r)
+	current, err := p.Sessions.Recent(r)
 	if err != nil {
 		p.answerError(w, r, q, err)
 		return

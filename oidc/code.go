@@ -59,7 +59,7 @@ func (h *codeIssuer) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosi
 	if err := h.p.Grants.CreateGrant(ctx, g); err != nil {
 		return fmt.Errorf("keep grant: %w", err)
 	}
-	h.p.grants.keep(mark, &loaded{grant: g, person: w.current.Person, details: about, scopes: q.scopes})
+	h.p.grants.keep(mark, &loaded{grant: g, person: w.current.Person, asOf: w.current.AsOf, details: about, scopes: q.scopes})
 	resp.AddParameter("code", code)
 	ar.SetResponseTypeHandled("code")
 	return nil

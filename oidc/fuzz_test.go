@@ -80,7 +80,7 @@ func FuzzClaimsParameter(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l, err := load(&Grant{Request: text}, nil)
+			l, err := load(&Grant{Request: text}, nil, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

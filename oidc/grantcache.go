@@ -18,7 +18,8 @@ const (
 // What must happen once is decided by the store's conditional statements, so a
 // stale entry never lets a code or refresh token pass twice; what this node
 // ends it forgets at once; what another node or an operator changes works here
-// within the age.
+// within the age, counted from the read: what this node writes in between does
+// not make it younger.
 type grantCache struct {
 	source Grants
 	age    time.Duration
@@ -32,7 +33,7 @@ type grantCache struct {
 
 type cachedGrant struct {
 	loaded *loaded
-	until  time.Time
+	until  time.Time // the read and the age
 }
 
 func newGrantCache(source Grants, age time.Duration, now func() time.Time) *grantCache {
@@ -44,9 +45,9 @@ func (c *grantCache) byAccess(ctx context.Context, hash []byte) (*loaded, error)
 	if l := c.find(hash); l != nil && sameHash(l.grant.AccessHash, hash) {
 		return l, nil
 	}
-	mark := c.mark()
+	mark, now := c.mark(), c.now()
 	g, person, err := c.source.GrantByAccess(ctx, hash)
-	return c.take(mark, g, person, err)
+	return c.take(mark, now, g, person, err)
 }
 
 // byCode is Grants.GrantByCode.
@@ -54,11 +55,12 @@ func (c *grantCache) byCode(ctx context.Context, hash []byte) (*loaded, error) {
 	if l := c.find(hash); l != nil && sameHash(l.grant.CodeHash, hash) {
 		return l, nil
 	}
+	now := c.now()
 	g, person, err := c.source.GrantByCode(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
-	return load(g, person)
+	return load(g, person, now)
 }
 
 // byGrantID is Grants.GrantByID.
@@ -71,9 +73,9 @@ func (c *grantCache) byGrantID(ctx context.Context, id []byte) (*loaded, error) 
 			return known.loaded, nil
 		}
 	}
-	mark := c.mark()
+	mark, now := c.mark(), c.now()
 	g, person, err := c.source.GrantByID(ctx, id)
-	return c.take(mark, g, person, err)
+	return c.take(mark, now, g, person, err)
 }
 
 func (c *grantCache) find(hash []byte) *loaded {
@@ -94,11 +96,11 @@ func (c *grantCache) find(hash []byte) *loaded {
 }
 
 // take decodes what was read, and keeps it if it lives.
-func (c *grantCache) take(mark uint64, g *Grant, person *idp.Person, err error) (*loaded, error) {
+func (c *grantCache) take(mark uint64, asOf time.Time, g *Grant, person *idp.Person, err error) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := load(g, person)
+	l, err := load(g, person, asOf)
 	if err == nil && alive(g, person, c.now()) {
 		c.keep(mark, l)
 	}
@@ -115,8 +117,8 @@ func (c *grantCache) mark() uint64 {
 // keep remembers a grant as it is now, unless something was forgotten since the
 // mark.
 func (c *grantCache) keep(mark uint64, l *loaded) {
-	g := l.grant
-	if c.age <= 0 || len(g.ID) != grantIDSize {
+	g, until := l.grant, l.asOf.Add(c.age)
+	if c.age <= 0 || len(g.ID) != grantIDSize || !c.now().Before(until) {
 		return
 	}
 	c.mu.Lock()
@@ -128,7 +130,7 @@ func (c *grantCache) keep(mark uint64, l *loaded) {
 		c.byID, c.byHash = map[[grantIDSize]byte]cachedGrant{}, map[[32]byte][grantIDSize]byte{}
 	}
 	id := [grantIDSize]byte(g.ID)
-	c.byID[id] = cachedGrant{l, c.now().Add(c.age)}
+	c.byID[id] = cachedGrant{l, until}
 	for _, hash := range [][]byte{g.CodeHash, g.AccessHash} {
 		if len(hash) == 32 {
 			c.byHash[[32]byte(hash)] = id
@@ -147,7 +149,7 @@ func (c *grantCache) issued(mark uint64, w *work, i *Issue) {
 	}
 	g.AccessHash, g.AccessEndsAt = i.AccessHash, i.AccessEndsAt
 	g.Generation, g.RotatedAt, g.RefreshEndsAt = i.Generation, i.At, i.RefreshEndsAt
-	c.keep(mark, &loaded{grant: &g, person: w.person, details: w.details, scopes: words(g.Scopes)})
+	c.keep(mark, &loaded{grant: &g, person: w.person, asOf: w.asOf, details: w.details, scopes: words(g.Scopes)})
 }
 
 // forget drops what is known of a grant.

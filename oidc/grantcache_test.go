@@ -138,3 +138,62 @@ func TestGrantCache_CodeReuseAcrossNodes(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a node writes of a grant, what it knows of the person does not become
+// younger by that: a chain of refreshes ends with the person.
+func TestGrantCache_ChainEndsWithThePerson(t *testing.T) {
+	w := newWorld(t)
+	w.server = w.node(func(p *oidc.Provider) { p.CacheGrants = time.Hour })
+	token := str(w.tokens("app", "scope", "openid offline_access")["refresh_token"])
+	w.setState("wang", idp.PersonDisabled)
+	for passed := time.Duration(0); ; {
+		w.pass(100 * time.Millisecond)
+		passed += 100 * time.Millisecond
+		a := w.refresh("app", token)
+		if a.status != 200 {
+			break
+		}
+		if passed >= 500*time.Millisecond {
+			t.Fatalf("refreshed %v after the person was disabled", passed)
+		}
+		token = str(a.json(t)["refresh_token"])
+	}
+}
+
+// The same from a believed session: half a second after it ended elsewhere there
+// is neither a code nor a token left.
+func TestGrantCache_TokensOfABelievedSession(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		w.sessions.Believe = time.Hour
+		w.server = w.node(func(p *oidc.Provider) { p.CacheGrants = time.Hour })
+		b := w.browser()
+		silently := func() string {
+			return b.authorize(w.request("app", "prompt", "none")).sent().Get("code")
+		}
+		w.codeIn(b, "app")
+		if silently() == "" {
+			t.Fatal("not logged in")
+		}
+		open, err := w.store.PersonSessions(t.Context(), "wang", w.now())
+		must(t, err)
+		_, err = w.store.EndSession(t.Context(), open[0].ID, w.now()) // as another node does
+		must(t, err)
+		access := ""
+		for range 4 {
+			w.pass(100 * time.Millisecond)
+			if a := w.redeem("app", silently()); a.status == 200 {
+				access = str(a.json(t)["access_token"])
+			}
+		}
+		if access == "" {
+			t.Fatal("nothing was believed: the test shows nothing")
+		}
+		w.pass(100 * time.Millisecond)
+		if w.active("app", access) || w.userinfo(access).status != 401 {
+			t.Error("a token lives half a second after its session ended elsewhere")
+		}
+		if silently() != "" {
+			t.Error("a code is given half a second after the session ended elsewhere")
+		}
+	})
+}

@@ -26,6 +26,7 @@ type work struct {
 	// the grant at hand
 	grant   *Grant
 	person  *idp.Person
+	asOf    time.Time // when both were read
 	details details
 	scopes  []string // of the access token
 	rotate  bool     // a new generation is due
@@ -64,12 +65,13 @@ func (d *details) encode() ([]byte, error) {
 type loaded struct {
 	grant   *Grant
 	person  *idp.Person
+	asOf    time.Time // when both were read
 	details details
 	scopes  []string
 }
 
-func load(g *Grant, person *idp.Person) (*loaded, error) {
-	l := &loaded{grant: g, person: person, scopes: words(g.Scopes)}
+func load(g *Grant, person *idp.Person, asOf time.Time) (*loaded, error) {
+	l := &loaded{grant: g, person: person, asOf: asOf, scopes: words(g.Scopes)}
 	if len(g.Request) > 0 {
 		if err := json.Unmarshal(g.Request, &l.details); err != nil {
 			return nil, fmt.Errorf("decode grant: %w", err)
@@ -80,12 +82,12 @@ func load(g *Grant, person *idp.Person) (*loaded, error) {
 
 // use makes l the grant at hand.
 func (w *work) use(l *loaded) {
-	w.grant, w.person, w.details, w.scopes = l.grant, l.person, l.details, l.scopes
+	w.grant, w.person, w.asOf, w.details, w.scopes = l.grant, l.person, l.asOf, l.details, l.scopes
 }
 
 // take makes g the grant at hand.
 func (w *work) take(g *Grant, person *idp.Person) error {
-	l, err := load(g, person)
+	l, err := load(g, person, w.now)
 	if err != nil {
 		return err
 	}

@@ -7,4 +7,5 @@
 // made by us and is known to the store by its SHA-256 only; it changes at each
 // login and step-up, and the old value is dead at once; a session belongs to
 // one person for life, and ends for us the moment that person may not log in.
+// Recent alone may learn of it half a second later, on other nodes.
 package session

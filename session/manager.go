@@ -25,19 +25,19 @@ type Manager struct {
 	Idle     time.Duration // a session not used for so long has ended
 	Absolute time.Duration // a session ends after this in any case
 	Insecure bool          // plain cookies: only where the issuer is http on loopback
-	OnEnd    func()        // told after a session has ended here; may be nil
+	// Believe is how long Recent believes what was read of a session; 0: it
+	// always asks; at most 500 ms.
+	Believe time.Duration
+
+	known known
 }
 
-func (m *Manager) ended() {
-	if m.OnEnd != nil {
-		m.OnEnd()
-	}
-}
-
-// Current is the session of a request, with its person as they are now.
+// Current is the session of a request, with its person as they were at AsOf.
+// Nobody changes what it points to.
 type Current struct {
 	Session   *idp.Session
 	Person    *idp.Person
+	AsOf      time.Time // when both were read
 	tokenHash []byte
 }
 
@@ -79,8 +79,11 @@ func (m *Manager) cookie(name, value string) *http.Cookie {
 // does not protect the name, others may have planted some.
 const maxCookies = 4
 
-// Current returns the request's session, nil if nobody is logged in.
-func (m *Manager) Current(r *http.Request) (*Current, error) {
+// Current returns the request's session as it is now, nil if nobody is logged in.
+func (m *Manager) Current(r *http.Request) (*Current, error) { return m.each(r, m.find) }
+
+// each looks at the request's cookies, one after the other, until one is good.
+func (m *Manager) each(r *http.Request, find func(context.Context, []byte) (*Current, error)) (*Current, error) {
 	for i, c := range r.CookiesNamed(m.CookieName()) {
 		if i == maxCookies {
 			break
@@ -88,7 +91,7 @@ func (m *Manager) Current(r *http.Request) (*Current, error) {
 		if len(c.Value) != base64.RawURLEncoding.EncodedLen(32) {
 			continue
 		}
-		current, err := m.find(r.Context(), HandleHash(c.Value))
+		current, err := find(r.Context(), HandleHash(c.Value))
 		if current != nil || err != nil {
 			return current, err
 		}
@@ -97,6 +100,7 @@ func (m *Manager) Current(r *http.Request) (*Current, error) {
 }
 
 func (m *Manager) find(ctx context.Context, tokenHash []byte) (*Current, error) {
+	now := m.Now()
 	s, p, err := m.Store.Session(ctx, tokenHash)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, nil
@@ -104,8 +108,8 @@ func (m *Manager) find(ctx context.Context, tokenHash []byte) (*Current, error) 
 	if err != nil {
 		return nil, fmt.Errorf("look up session: %w", err)
 	}
-	now := m.Now()
-	if p.State != idp.PersonEnabled || !now.Before(s.EndsAt) || now.Sub(s.SeenAt) > m.Idle {
+	current := &Current{Session: s, Person: p, AsOf: now, tokenHash: tokenHash}
+	if !m.good(current, now) {
 		return nil, nil
 	}
 	if now.Sub(s.SeenAt) >= touchEvery {
@@ -114,7 +118,12 @@ func (m *Manager) find(ctx context.Context, tokenHash []byte) (*Current, error) 
 		}
 		s.SeenAt = now
 	}
-	return &Current{Session: s, Person: p, tokenHash: tokenHash}, nil
+	return current, nil
+}
+
+// good tells whether the session may be used at that time.
+func (m *Manager) good(c *Current, now time.Time) bool {
+	return c.Person.State == idp.PersonEnabled && now.Before(c.Session.EndsAt) && now.Sub(c.Session.SeenAt) <= m.Idle
 }
 
 // Begin opens a session for the person and sets its cookie. Whatever session
@@ -156,7 +165,7 @@ func (m *Manager) BeginAll(w http.ResponseWriter, r *http.Request, personID stri
 		return nil, fmt.Errorf("create session: %w", err)
 	}
 	if replaces != nil {
-		m.ended()
+		m.Forget()
 	}
 	http.SetCookie(w, m.cookie(m.CookieName(), token))
 	return s, nil
@@ -186,7 +195,10 @@ func (m *Manager) StepUpAll(w http.ResponseWriter, r *http.Request, c *Current, 
 	if err := m.Store.RenewSession(r.Context(), c.tokenHash, hash, evidence, now, events...); err != nil {
 		return fmt.Errorf("renew session: %w", err)
 	}
-	c.Session.Evidence, c.Session.SeenAt, c.tokenHash = evidence, now, hash
+	m.Forget()
+	renewed := *c.Session
+	renewed.Evidence, renewed.SeenAt = evidence, now
+	c.Session, c.tokenHash = &renewed, hash
 	http.SetCookie(w, m.cookie(m.CookieName(), token))
 	return nil
 }
@@ -198,7 +210,7 @@ func (m *Manager) End(w http.ResponseWriter, r *http.Request, c *Current, events
 	if err != nil {
 		return nil, fmt.Errorf("end session: %w", err)
 	}
-	m.ended()
+	m.Forget()
 	gone := m.cookie(m.CookieName(), "")
 	gone.MaxAge = -1
 	http.SetCookie(w, gone)
@@ -210,7 +222,7 @@ func (m *Manager) EndOther(ctx context.Context, id string, events ...idp.Event) 
 	if _, err := m.Store.EndSession(ctx, id, m.Now(), events...); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	m.ended()
+	m.Forget()
 	return nil
 }
 

@@ -38,15 +38,20 @@ func eachWorld(t *testing.T, test func(t *testing.T, w *world)) {
 			t.Cleanup(func() { s.Close() })
 			w := &world{t: t, store: s, now: noon}
 			w.Manager = &session.Manager{Store: s, Now: func() time.Time { return w.now }, Idle: time.Hour, Absolute: 12 * time.Hour}
-			for _, id := range []string{"p1", "p2"} {
-				p := idp.Person{ID: id, Subject: "sub-" + id, Name: "王大明", State: idp.PersonEnabled, UpdatedAt: noon,
-					Agency: idp.Agency{Code: "GEAA", Name: "資訊局"}}
-				if err := s.PutPerson(t.Context(), directory.Record{Person: p}); err != nil {
-					t.Fatal(err)
-				}
-			}
+			addPeople(t, s)
 			test(t, w)
 		})
+	}
+}
+
+func addPeople(t *testing.T, s *store.Store) {
+	t.Helper()
+	for _, id := range []string{"p1", "p2"} {
+		p := idp.Person{ID: id, Subject: "sub-" + id, Name: "王大明", State: idp.PersonEnabled, UpdatedAt: noon,
+			Agency: idp.Agency{Code: "GEAA", Name: "資訊局"}}
+		if err := s.PutPerson(t.Context(), directory.Record{Person: p}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"go/types"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -90,5 +91,23 @@ func TestStatements_PortableOnly(t *testing.T) {
 				t.Errorf("%s has %s", name, foreign)
 			}
 		}
+	}
+}
+
+// Whatever changes a session or a person is told to those who remember them.
+func TestStatements_EndsAreTold(t *testing.T) {
+	changes := regexp.MustCompile(`\b(UPDATE|INSERT INTO|DELETE FROM) (sessions|persons)\b`)
+	harmless := map[string]bool{"insertSession": true, "touchSession": true, "pruneSessions": true}
+	told := 0
+	for name, text := range queries(t) {
+		if changes.MatchString(text) && !harmless[name] {
+			told++
+			if !ends(query(text)) {
+				t.Errorf("%s is not told", name)
+			}
+		}
+	}
+	if told < 10 || ends(touchSession) || ends(redeemCode) {
+		t.Errorf("%d are told", told)
 	}
 }

@@ -61,6 +61,7 @@ type Options struct {
 	NoMigrate  bool             // leave the schema as it is: Migrate is called by hand
 	Now        func() time.Time // for what has no time given: clients; time.Now if nil
 	OnEvent    func(idp.Event)  // told the kind and result of each event after it was kept, for figures
+	OnEnd      func()           // told after a session or a person was changed by this Store, before the change returns
 }
 
 // Store is an open database. Its methods may be called from any goroutine.
@@ -69,12 +70,13 @@ type Store struct {
 	counters counters
 	now      func() time.Time
 	onEvent  func(idp.Event)
+	onEnd    func()
 }
 
 // Open opens the database and, unless told not to, brings its schema up to
 // this program's version; several nodes may do so at once.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{now: o.Now, onEvent: o.OnEvent}
+	s := &Store{now: o.Now, onEvent: o.OnEvent, onEnd: o.OnEnd}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"taipeion.internal/idp/cardreader"
@@ -45,6 +46,16 @@ type house struct {
 	server      *server.Server
 	mounts      *server.Mounts
 	listener    net.Listener
+	forget      atomic.Pointer[[]func()] // what this node believes for a moment, of sessions and of tokens
+}
+
+// forgetAll is called when this node changed a session or a person.
+func (h *house) forgetAll() {
+	if list := h.forget.Load(); list != nil {
+		for _, forget := range *list {
+			forget()
+		}
+	}
 }
 
 // assembleOptions is where serve and demo differ.
@@ -114,7 +125,7 @@ func (h *house) openKeeping(ctx context.Context, o assembleOptions, metrics *ser
 	if err != nil {
 		return err
 	}
-	options.Now, options.OnEvent = o.Now, metrics.CountEvent
+	options.Now, options.OnEvent, options.OnEnd = o.Now, metrics.CountEvent, h.forgetAll
 	if h.store, err = store.Open(ctx, options); err != nil {
 		return err
 	}
@@ -207,6 +218,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 	starts := boundedStarts{h.store, h.record, &server.Budget{Each: c.Lockout.Starts, Gateway: c.Lockout.GatewayStarts, Now: now}}
 	sessions := &session.Manager{
 		Store: h.store, Now: now, Idle: c.Session.Idle.D(), Absolute: c.Session.Absolute.D(), Insecure: c.Insecure(),
+		Believe: c.Tokens.Cache.D(),
 	}
 	h.sweeper = &cardreader.Sweeper{Cards: h.store, Revocation: verifier.Revocation, Moduli: verifier.Moduli, Now: now}
 	desk := &cardreader.Desk{
@@ -225,7 +237,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 		},
 		Logger: h.logger, CacheGrants: c.Tokens.Cache.D(),
 	}
-	sessions.OnEnd = provider.ForgetGrants
+	h.forget.Store(&[]func(){sessions.Forget, provider.ForgetGrants})
 	for _, part := range []interface{ Mount(mux mux) }{
 		mounting{provider.Mount},
 		mounting{(&login.Handler{

@@ -57,11 +57,11 @@ type variant struct {
 }
 
 // variants are those of the report: the product as it is by default, which
-// believes for half a second what it knows of a token, and the flows that are
-// mostly reading without that.
+// believes for half a second what it knows of a token or a session, and the flows
+// that save most by it without that.
 var variants = []variant{
-	{sqlite, "500ms", ""}, {sqlite, "0s", "introspect|userinfo"},
-	{postgres, "500ms", ""}, {postgres, "0s", "introspect|userinfo"},
+	{sqlite, "500ms", ""}, {sqlite, "0s", "introspect|userinfo|code_sso"},
+	{postgres, "500ms", ""}, {postgres, "0s", "introspect|userinfo|code_sso"},
 }
 
 func (v variant) String() string {

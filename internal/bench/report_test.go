@@ -157,8 +157,9 @@ func (r *report) markdown() string {
 	}
 	p("\nAt least 60 %% of the floor's rate is asked for, no errors, and no second without a completion. Statements and")
 	p("transactions are counted by the store; a transaction is often a group commit that several requests share. By")
-	p("default (`tokens.cache: 500ms`) a node believes for half a second what it read or wrote of a grant, so tokens that are used")
-	p("again and again, and codes that are redeemed at once, save a read; rows with 0s show the product without that.\n")
+	p("default (`tokens.cache: 500ms`) a node believes for half a second what it read of a grant or a session, so tokens that are")
+	p("used again and again, codes that are redeemed at once, and people who open one system after the other save reads; rows with")
+	p("0s show the product without that.\n")
 	p("| store | flow | workers | rate /s | floor /s | ratio | p50 ms | p99 ms | errors | longest gap ms | CPU ms | floor's | reads | writes | transactions |")
 	p("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, x := range r.rows {
