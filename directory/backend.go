@@ -29,7 +29,9 @@ type Backend interface {
 // Setter is a Backend whose passwords we can set.
 type Setter interface {
 	// ChangeOf changes the account's password as its owner does, who knows the
-	// old one; ErrRules if the directory's own rules refuse the new one.
+	// old one; ErrRules if the directory's own rules refuse the new one,
+	// ErrUncertain if it may have taken it all the same. Any other error says that
+	// it is as it was.
 	ChangeOf(ctx context.Context, account idp.Account, old, password string) error
 	// SetOf sets it as an administrator does; mustChange asks for another one at
 	// the next login.
@@ -51,6 +53,7 @@ var (
 	ErrDisabled   = errors.New("the account is disabled") // or expired, or outside its hours or places
 	ErrMustChange = errors.New("the password has to be changed first")
 	ErrRules      = errors.New("the directory's own rules refuse the password")
+	ErrUncertain  = errors.New("whether the directory has done it is not known")
 )
 
 // MustChangeError is ErrMustChange, with whose password it was. It opens nothing

@@ -166,3 +166,24 @@ func (t *Teller) tell(ctx context.Context, e Effect) error {
 	}
 	return fmt.Errorf("effect of kind %q: %w", e.Kind, idp.ErrConflict)
 }
+
+// faultClass names an error for those who look at lists: nothing of anybody is in
+// it.
+func faultClass(err error) string {
+	var locked *LockedError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &locked):
+		return "locked"
+	case errors.Is(err, idp.ErrConflict):
+		return "taken"
+	case errors.Is(err, idp.ErrNotFound):
+		return "missing"
+	case errors.Is(err, ErrRules):
+		return "refused"
+	case errors.Is(err, idp.ErrUnavailable), errors.Is(err, ErrNotLooked), errors.Is(err, context.DeadlineExceeded):
+		return "unreachable"
+	}
+	return "other"
+}

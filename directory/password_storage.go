@@ -5,6 +5,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/outbox"
 )
 
 // PasswordStanding is what is known of a person's password.
@@ -31,6 +32,9 @@ type NewPassword struct {
 	Since      time.Time // ChangedAt when the change was decided on
 	At         time.Time
 	Deliveries []Delivery
+	Letters    []outbox.Message `json:"-"` // that tell the person
+	Intent     string           `json:"-"` // ends with it; empty: none
+	Lease      string           `json:"-"` // of the intent
 }
 
 // DeliveryState says how far a delivery is.
@@ -64,8 +68,9 @@ type PasswordKeeper interface {
 	PasswordStanding(ctx context.Context, personID string) (*PasswordStanding, error)
 	// SetPassword keeps a new password, its history and its deliveries, ends
 	// the person's other sessions and all their refresh tokens, and keeps the
-	// events, in one transaction; idp.ErrConflict if the password was changed
-	// after n.Since. Older deliveries to the same account are replaced; one that
+	// events and letters, and ends the intent, in one transaction; idp.ErrConflict
+	// if the password was changed after n.Since, idp.ErrUsed if somebody else is at
+	// the intent or has ended it. Older deliveries to the same account are replaced; one that
 	// is under way is waited for.
 	SetPassword(ctx context.Context, n NewPassword, events ...idp.Event) error
 	// TakeDeliveries leases up to limit deliveries that are due at now: nobody

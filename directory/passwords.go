@@ -9,6 +9,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/policy"
 )
 
@@ -23,10 +24,17 @@ type Leaked interface {
 
 // Told is what a person is told by mail.
 type Told struct {
-	Kind   string // "password.change", "password.card", "password.reset"
+	Kind   string // byOwner, byCard, byAdministrator
 	Person idp.Person
 	At     time.Time
 }
+
+// How a password is changed: kinds of events, and of what its person is told.
+const (
+	byOwner         = "password.change"
+	byCard          = "password.card"
+	byAdministrator = "password.reset"
+)
 
 // Passwords changes passwords: by their owner, by the bound card, by an
 // administrator. The password of the bound TPEAD account is changed, and that of
@@ -34,14 +42,15 @@ type Told struct {
 type Passwords struct {
 	Gate      *Gate
 	Keeper    PasswordKeeper
+	Intents   PasswordIntents
 	Rules     policy.PasswordRules
 	Leaked    Leaked                                                  // nil: no list
 	Mail      []Mailbox                                               // where the mailboxes are
 	Bound     func(ctx context.Context, account string) (bool, error) // of TPEAD accounts; nil: all are
 	Seal      func(plain []byte, context string) []byte
 	Open      func(sealed []byte, context string) ([]byte, error)
-	Tell      func(ctx context.Context, t Told) error // nil: nobody is told
-	StartLife time.Duration                           // of a start password; 24 h if 0
+	Letters   func(t Told) []outbox.Message // kept with the change; nil: nobody is told
+	StartLife time.Duration                 // of a start password; 24 h if 0
 	Now       func() time.Time
 	Logger    *slog.Logger
 }
@@ -138,7 +147,7 @@ func (p *Passwords) ChangeOwn(ctx context.Context, person *idp.Person, old, pass
 	case proved.ID != person.ID:
 		return nil, fmt.Errorf("the account %s is another person's: %w", account.Name, idp.ErrConflict)
 	}
-	return p.set(ctx, person, account, password, how{kind: "password.change", old: old, session: session})
+	return p.set(ctx, person, account, password, how{kind: byOwner, old: old, session: session})
 }
 
 // ChangeFirst changes a password that has to be changed before it opens
@@ -167,7 +176,7 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 	if err := p.check(ctx, person, password); err != nil {
 		return nil, err
 	}
-	account, h := &must.Account, how{kind: "password.change", old: old, detail: "at the login"}
+	account, h := &must.Account, how{kind: byOwner, old: old, detail: "at the login"}
 	if account.Kind == idp.AccountPortal {
 		// The portal's password proves who it is and is never changed; that of the
 		// bound account is known to nobody yet.
@@ -192,14 +201,7 @@ func (p *Passwords) SetByCard(ctx context.Context, person *idp.Person, password,
 	if err := p.check(ctx, person, password); err != nil {
 		return nil, err
 	}
-	done, err := p.set(ctx, person, account, password, how{kind: "password.card", session: session})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := p.Gate.Unlock(ctx, account.Name, "", "a new password was set with the card"); err != nil {
-		p.Logger.ErrorContext(ctx, "unlock after a new password", "error", err) // it opens by itself
-	}
-	return done, nil
+	return p.set(ctx, person, account, password, how{kind: byCard, session: session})
 }
 
 // Reset gives an account a start password, once shown, that must be changed at
@@ -222,7 +224,7 @@ func (p *Passwords) Reset(ctx context.Context, name, actor, reason string) (star
 			break
 		}
 	}
-	done, err = p.set(ctx, state.Person, account, start, how{kind: "password.reset", actor: actor, detail: reason, start: true})
+	done, err = p.set(ctx, state.Person, account, start, how{kind: byAdministrator, actor: actor, detail: reason, start: true})
 	if err != nil {
 		return "", nil, err
 	}

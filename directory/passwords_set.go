@@ -3,11 +3,11 @@ package directory
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/policy"
 )
 
@@ -69,9 +69,19 @@ func (p *Passwords) used(ctx context.Context, personID, old, password string, st
 
 func historyContext(personID string) string { return "password-history/" + personID }
 
-// set sets a password that was checked: first where it is looked at, then in one
-// transaction all that follows from it.
+// set sets a password that was checked, where it is looked at, with all that
+// follows from it.
 func (p *Passwords) set(ctx context.Context, person *idp.Person, account *idp.Account, password string, h how) (*Changed, error) {
+	backend, err := p.Gate.backend(ctx, *account)
+	if err != nil {
+		return nil, err
+	}
+	_, here := backend.(Local)
+	if !here {
+		if _, err := p.Finish(ctx, person.ID); err != nil {
+			return nil, err
+		}
+	}
 	standing, err := p.Keeper.PasswordStanding(ctx, person.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read standing: %w", err)
@@ -87,6 +97,7 @@ func (p *Passwords) set(ctx context.Context, person *idp.Person, account *idp.Ac
 	if err != nil {
 		return nil, err
 	}
+	n.Since = standing.ChangedAt
 	if len(standing.History) == 0 {
 		former, err := p.Gate.Accounts.PasswordHash(ctx, person.ID)
 		if err != nil {
@@ -96,32 +107,14 @@ func (p *Passwords) set(ctx context.Context, person *idp.Person, account *idp.Ac
 			n.Former = p.Seal([]byte(former), historyContext(person.ID))
 		}
 	}
-	backend, err := p.Gate.backend(ctx, *account)
+	if here {
+		err = p.keep(ctx, person, account, n, h)
+	} else {
+		err = p.elsewhere(ctx, backend, account, password, n, h)
+	}
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := p.setThere(ctx, backend, account, password, h)
-	if err != nil {
-		return nil, err
-	}
-	if elsewhere {
-		n.Hash = ""
-		ctx = context.WithoutCancel(ctx) // done there: the rest must follow
-	}
-	n.Since = standing.ChangedAt
-	e := p.event(ctx, person.ID, h)
-	err = p.Keeper.SetPassword(ctx, *n, e)
-	for tries := 0; elsewhere && errors.Is(err, idp.ErrConflict) && tries < 3; tries++ {
-		// Another change at the same time: there, the last one holds.
-		if standing, err = p.Keeper.PasswordStanding(ctx, person.ID); err == nil {
-			n.Since = standing.ChangedAt
-			err = p.Keeper.SetPassword(ctx, *n, e)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("keep new password: %w", err)
-	}
-	p.tell(ctx, Told{Kind: h.kind, Person: *person, At: n.At})
 	done := &Changed{Person: person, Account: account.Name}
 	for _, d := range n.Deliveries {
 		done.Mail = append(done.Mail, d.Account)
@@ -129,29 +122,16 @@ func (p *Passwords) set(ctx context.Context, person *idp.Person, account *idp.Ac
 	return done, nil
 }
 
-// setThere sets the password in the directory that looks at it; false: that is
-// our own store.
-func (p *Passwords) setThere(ctx context.Context, backend Backend, account *idp.Account, password string, h how) (bool, error) {
-	if _, here := backend.(Local); here {
-		return false, nil
+// keep sets a password that our own store looks at: all of it is one transaction.
+func (p *Passwords) keep(ctx context.Context, person *idp.Person, account *idp.Account, n *NewPassword, h how) error {
+	n.Letters = p.letters(Told{Kind: h.kind, Person: *person, At: n.At})
+	if err := p.Keeper.SetPassword(ctx, *n, p.event(ctx, person.ID, h)); err != nil {
+		return fmt.Errorf("keep new password: %w", err)
 	}
-	setter, ok := backend.(Setter)
-	if !ok {
-		return false, fmt.Errorf("%w: its directory is only read", ErrUnbound)
+	if h.kind == byCard {
+		p.unlock(ctx, account.Name)
 	}
-	var err error
-	if h.old != "" {
-		err = setter.ChangeOf(ctx, *account, h.old, password)
-	} else {
-		err = setter.SetOf(ctx, *account, password, h.start)
-	}
-	switch {
-	case errors.Is(err, ErrRules):
-		return false, &policy.FaultsError{Faults: []policy.Fault{policy.FaultDirectory}}
-	case err != nil:
-		return false, fmt.Errorf("set password in the directory: %w: %w", idp.ErrUnavailable, err)
-	}
-	return true, nil
+	return nil
 }
 
 // prepare makes what is kept of a new password.
@@ -202,13 +182,12 @@ func (p *Passwords) event(ctx context.Context, personID string, h how) idp.Event
 	return e
 }
 
-func (p *Passwords) tell(ctx context.Context, t Told) {
-	if p.Tell == nil {
-		return
+// letters are the mails that tell the person.
+func (p *Passwords) letters(t Told) []outbox.Message {
+	if p.Letters == nil {
+		return nil
 	}
-	if err := p.Tell(ctx, t); err != nil {
-		p.Logger.ErrorContext(ctx, "tell of a new password", "error", err)
-	}
+	return p.Letters(t)
 }
 
 // drawStart draws a start password: four groups of four, without characters that

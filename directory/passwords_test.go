@@ -19,6 +19,7 @@ import (
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/keys"
+	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/store"
 )
@@ -73,7 +74,10 @@ func eachDesk(t *testing.T, profile policy.PasswordProfile, test func(t *testing
 		mail := []directory.Mailbox{d.hashed, d.plain}
 		d.Passwords = &directory.Passwords{
 			Gate: w.Gate, Keeper: kept, Rules: rules, Mail: mail, Seal: sealer.Seal, Open: sealer.Open, Now: w.clock, Logger: logger,
-			Tell: func(_ context.Context, told directory.Told) error { d.told = append(d.told, told); return nil },
+			Intents: kept, Letters: func(told directory.Told) []outbox.Message {
+				d.told = append(d.told, told)
+				return []outbox.Message{outbox.NewMail(told.Person.ID+"@gov.taipei", told.Kind, "text", told.At)}
+			},
 		}
 		w.Gate.After = d.Passwords.After
 		d.postman = &directory.Postman{Keeper: kept, Mail: mail, Open: sealer.Open, Now: w.clock, Logger: logger}

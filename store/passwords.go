@@ -69,6 +69,15 @@ func (s *Store) PasswordStanding(ctx context.Context, personID string) (*directo
 // SetPassword implements directory.PasswordKeeper.
 func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events ...idp.Event) error {
 	return s.write(ctx, func(r runner) error {
+		if n.Intent != "" {
+			ended, err := r.exec(with(dropIntent, n.Intent, n.Lease))
+			if err != nil {
+				return err
+			}
+			if ended == 0 {
+				return idp.ErrUsed
+			}
+		}
 		var reset int64
 		if n.Reset {
 			reset = micros(n.At)
@@ -101,6 +110,11 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		}
 		if err := deliver(r, n); err != nil {
 			return err
+		}
+		for _, m := range n.Letters {
+			if _, err := r.exec(insertMessage(m)); err != nil {
+				return err
+			}
 		}
 		return keep(r, events)
 	})
@@ -174,5 +188,3 @@ func (s *Store) DeliveriesOf(ctx context.Context, personID string, limit int) ([
 	})
 	return found, err
 }
-
-var _ directory.PasswordKeeper = (*Store)(nil)

@@ -7,7 +7,8 @@ import (
 
 // letterKinds are what people are told by mail: the kinds of events.
 var letterKinds = []string{"phone.bind", "phone.revoke", "phone.suspend", "phone.resume",
-	"otp.bind", "otp.recovery", "otp.remove", "passkey.add", "passkey.remove"}
+	"otp.bind", "otp.recovery", "otp.remove", "passkey.add", "passkey.remove",
+	"password.change", "password.card", "password.reset"}
 
 // Letter is the mail that tells a person what was changed, in both languages: we
 // don't know which one they read. What is the phone or passkey, empty for none;

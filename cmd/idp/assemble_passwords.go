@@ -12,8 +12,10 @@ import (
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/directory/ad"
 	"taipeion.internal/idp/keys"
+	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/templates"
 )
 
 // newPasswords joins what changes passwords, and tells the gate which of them
@@ -24,7 +26,7 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 		return nil, err
 	}
 	p := &directory.Passwords{
-		Gate: gate, Keeper: st, Rules: rules, Seal: sealer.Seal, Open: sealer.Open,
+		Gate: gate, Keeper: st, Intents: st, Rules: rules, Seal: sealer.Seal, Open: sealer.Open,
 		StartLife: c.Passwords.StartLife.D(), Now: now, Logger: logger,
 	}
 	if c.Passwords.Leaked != "" {
@@ -82,8 +84,21 @@ func mailboxes(c *config.Config, routes []directory.Route) ([]directory.Mailbox,
 	return append(all, table), nil
 }
 
-// deliverPasswords brings new passwords to the mail systems until ctx ends.
+// passwordLetters puts what people are told of their passwords into mails.
+func passwordLetters(pages *templates.Renderer) func(t directory.Told) []outbox.Message {
+	return func(t directory.Told) []outbox.Message {
+		subject, text, ok := pages.Letter(t.Kind, t.Person.Name, "", t.At)
+		if !ok || t.Person.Email == "" {
+			return nil
+		}
+		return []outbox.Message{outbox.NewMail(t.Person.Email, subject, text, t.At)}
+	}
+}
+
+// deliverPasswords finishes changes that ended nodes began, and brings new
+// passwords to the mail systems, until ctx ends.
 func (h *house) deliverPasswords(ctx context.Context) {
 	p := h.passwords
+	go p.Recover(ctx)
 	(&directory.Postman{Keeper: h.store, Mail: p.Mail, Open: p.Open, Now: p.Now, Logger: h.logger}).Run(ctx)
 }

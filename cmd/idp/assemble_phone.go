@@ -168,11 +168,12 @@ func (h *house) addMail(f *factors, o assembleOptions, pages *templates.Renderer
 		doer = sender
 	}
 	if doer == nil {
-		h.logger.Warn("mail.server is not set: people are not told when a phone, code or passkey of theirs changes")
+		h.logger.Warn("mail.server is not set: people are not told when a password, phone, code or passkey of theirs changes")
 		return nil
 	}
 	f.box = &outbox.Box{Store: h.store, Doers: map[string]outbox.Doer{outbox.KindMail: doer}, Now: o.Now, Logger: h.logger}
 	f.changes.Letters = letters(pages)
+	h.passwords.Letters = passwordLetters(pages)
 	return nil
 }
 
@@ -190,14 +191,19 @@ func letters(pages *templates.Renderer) func(n devicebind.Notice) []outbox.Messa
 // letters are those of an operator's command: kept for the nodes to send, where
 // a mail server is named.
 func (o *opened) letters() (func(n devicebind.Notice) []outbox.Message, error) {
-	if o.config.Mail.Server == "" {
-		return nil, nil
-	}
-	pages, err := templates.New(pageOptions(o.config, time.Now))
-	if err != nil {
+	pages, err := o.letterPages()
+	if pages == nil || err != nil {
 		return nil, err
 	}
 	return letters(pages), nil
+}
+
+// letterPages write the letters of a command; nil without a mail server.
+func (o *opened) letterPages() (*templates.Renderer, error) {
+	if o.config.Mail.Server == "" {
+		return nil, nil
+	}
+	return templates.New(pageOptions(o.config, time.Now))
 }
 
 func hostOf(issuer string) string {

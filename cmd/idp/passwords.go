@@ -76,7 +76,15 @@ func (o *opened) passwords(ctx context.Context) (*directory.Passwords, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPasswords(o.config, gate, o.store, sealer, o.logger, time.Now)
+	p, err := newPasswords(o.config, gate, o.store, sealer, o.logger, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := o.letterPages()
+	if pages != nil {
+		p.Letters = passwordLetters(pages)
+	}
+	return p, err
 }
 
 func (c *cli) passwordsCommand() *cobra.Command {

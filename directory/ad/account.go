@@ -14,6 +14,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
 )
 
 // NewAccount is an account to be made.
@@ -180,7 +181,10 @@ func (d *Directory) SetPassword(ctx context.Context, id, password string, mustCh
 		if err := d.passwd(ctx, e.DN, password); err != nil {
 			return err
 		}
-		return d.reset(ctx, e.DN, mustChange)
+		if err := d.reset(ctx, e.DN, mustChange); err != nil {
+			return fmt.Errorf("%w: %w", directory.ErrUncertain, err) // it has the password
+		}
+		return nil
 	}
 	quoted, err := unicodePassword(password)
 	if err != nil {

@@ -212,7 +212,7 @@ func (d *Directory) changeOwn(ctx context.Context, dn, old, password string) err
 	return d.bindThen(ctx, nil, dn, old, func(ctx context.Context, conn net.Conn) error {
 		code, diagnostic, err := exchange(ctx, conn, 2, op, ldap.ApplicationExtendedResponse)
 		if err != nil {
-			return fmt.Errorf("%s: %w: change password: %w", d.o.Name, idp.ErrUnavailable, err)
+			return fmt.Errorf("%s: %w: %w: change password: %w", d.o.Name, idp.ErrUnavailable, directory.ErrUncertain, err)
 		}
 		if code != ldap.LDAPResultSuccess {
 			return meaning(ldap.NewError(uint16(code), errors.New(diagnostic)))

@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
 )
 
 // maxOperation bounds what the answers to one operation may be, all in all.
@@ -74,7 +75,8 @@ func (c *conn) run(ctx context.Context, answer time.Duration, f func(*conn) erro
 }
 
 // do runs f on a service connection. Where again is set, f only reads, and is
-// run on the next server if one fails; a write is never repeated.
+// run on the next server if one fails; a write is never repeated, and is
+// directory.ErrUncertain if its answer was lost.
 func (d *Directory) do(ctx context.Context, again bool, f func(*conn) error) error {
 	var last error
 	for range 2 * (len(d.servers) + 1) {
@@ -95,6 +97,9 @@ func (d *Directory) do(ctx context.Context, again bool, f func(*conn) error) err
 			return meaning(err)
 		}
 		last = err
+		if !again {
+			last = fmt.Errorf("%w: %w", directory.ErrUncertain, err)
+		}
 		if !again || ctx.Err() != nil {
 			break
 		}

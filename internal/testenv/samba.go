@@ -143,6 +143,9 @@ func (a *AD) provision(tool string) error {
 			return fmt.Errorf("samba-tool %s: %w\n%s", strings.Join(step[:2], " "), err, out)
 		}
 	}
+	if err := a.noOldPasswords(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(private, 0o700); err != nil {
 		return err
 	}
@@ -152,6 +155,17 @@ func (a *AD) provision(tool string) error {
 		}
 	}
 	return nil
+}
+
+// noOldPasswords makes a password that was changed dead at once, as operators are
+// told to do; left alone, a controller takes it for another hour.
+func (a *AD) noOldPasswords() error {
+	text, err := os.ReadFile(a.conf())
+	if err != nil {
+		return err
+	}
+	text = []byte(strings.Replace(string(text), "[global]\n", "[global]\n\told password allowed period = 0\n", 1))
+	return os.WriteFile(a.conf(), text, 0o644)
 }
 
 // start runs the controller below a shell that ends and removes it when this
