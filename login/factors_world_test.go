@@ -86,9 +86,7 @@ func (w *twins) twin(o store.Options) *node {
 	w.must(err)
 	w.Cleanup(func() { db.Close() })
 	other := &world{T: w.T, db: db, mux: &recorder{}, person: w.person, revoked: w.revoked, log: w.log, now: w.clock()}
-	sessions := *w.sessions
-	sessions.Store = db
-	other.sessions = &sessions
+	other.sessions = w.sessionsOn(db)
 	handler := *w.login
 	handler.Store, handler.Sessions, handler.Desk, handler.Cards = db, other.sessions, w.desk(db), db
 	real, err := templates.New(templates.Options{Now: w.clock})

@@ -188,12 +188,17 @@ func (w *world) secondNode() http.Handler {
 		w.Fatal(err)
 	}
 	w.Cleanup(func() { db.Close() })
-	sessions, node := *w.sessions, *w.login
-	sessions.Store = db
-	node.Store, node.Sessions, node.Desk, node.Cards = db, &sessions, w.desk(db), db
+	node := *w.login
+	node.Store, node.Sessions, node.Desk, node.Cards = db, w.sessionsOn(db), w.desk(db), db
 	mux := http.NewServeMux()
 	node.Mount(mux)
 	return mux
+}
+
+// sessionsOn are another node's sessions, as this one has them.
+func (w *world) sessionsOn(db *store.Store) *session.Manager {
+	m := w.sessions
+	return &session.Manager{Store: db, Now: m.Now, Idle: m.Idle, Absolute: m.Absolute, Insecure: m.Insecure, Believe: m.Believe}
 }
 
 type lockedWriter struct {
