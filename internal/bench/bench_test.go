@@ -19,7 +19,7 @@ var (
 	quick      = flag.Bool("quick", false, "one short round at 16 workers, to try it")
 	each       = flag.Duration("each", time.Second, "how long a run takes with -quick")
 	rounds     = flag.Int("rounds", 1, "how many of them")
-	only       = flag.String("only", "", "measure only what matches: STORE/FLOW, floor, password, start, card, growth, phone")
+	only       = flag.String("only", "", "measure only what matches: STORE/FLOW, floor, password, start, card, growth, people, phone")
 )
 
 const (

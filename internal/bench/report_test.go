@@ -59,6 +59,7 @@ type report struct {
 	memory   float64
 	grown    []grown
 	phone    *phoneReport
+	people   *peopleReport
 }
 
 // BenchmarkReport measures everything and writes the report: make bench runs
@@ -110,6 +111,9 @@ func measure(b *testing.B, r *report) {
 	}
 	if chosen.MatchString("growth") {
 		r.grown = measureGrowth(b, binary, r.settings)
+	}
+	if chosen.MatchString("people") {
+		r.people = measurePeople(b, binary)
 	}
 	if chosen.MatchString("phone") {
 		r.phone = measurePhone(b)
@@ -172,6 +176,9 @@ func (r *report) markdown() string {
 			of(func(y result) float64 { return y.transactions }))
 	}
 	r.others(p)
+	if r.people != nil {
+		out.WriteString(r.people.markdown())
+	}
 	if r.phone != nil {
 		out.WriteString(r.phone.markdown())
 	}
