@@ -53,6 +53,8 @@ type Account struct {
 	Name     string // normalised: see policy.NormalizeName
 	Kind     AccountKind
 	PersonID string
+	Closed   bool // disabled by itself, whatever the person is
+	MustSet  bool // its password is known to nobody yet
 }
 
 // Card is a natural-person certificate card bound to a person.

@@ -88,9 +88,6 @@ type Route struct {
 type Local struct {
 	Accounts Accounts
 	Hasher   *Hasher
-	// After says what a right password still does not open: ErrMustChange,
-	// ErrDisabled; nil: nothing.
-	After func(ctx context.Context, personID string) error
 }
 
 // Check costs the same whether there is such a person or not.
@@ -105,8 +102,6 @@ func (l Local) Check(ctx context.Context, account idp.Account, password string) 
 		return fmt.Errorf("%w: verify password: %w", ErrNotLooked, err)
 	case !right:
 		return ErrWrong
-	case l.After != nil:
-		return l.After(ctx, account.PersonID)
 	}
 	return nil
 }
@@ -140,7 +135,7 @@ func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error
 			return r.Backend, nil
 		}
 	}
-	return Local{g.Accounts, g.Hasher, g.After}, nil
+	return Local{g.Accounts, g.Hasher}, nil
 }
 
 // locker is one lock of a person outside our own store.

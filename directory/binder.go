@@ -147,7 +147,6 @@ func (g *Gate) proving(accounts Accounts) *Gate {
 	return &Gate{
 		Accounts: accounts, Tries: g.Tries, Hasher: g.Hasher, Names: g.Names, Rules: g.Rules, Sources: g.Sources,
 		Routes: g.Routes, Floor: g.Floor, Key: g.Key, Record: g.Record, Now: g.Now, Logger: g.Logger, After: g.After,
-		AfterPortal: g.AfterPortal,
 		of: g,
 	}
 }

@@ -57,10 +57,9 @@ type Gate struct {
 	Record func(ctx context.Context, events ...idp.Event) error
 	Now    func() time.Time
 	Logger *slog.Logger
-	// After says what a right password of our own store does not open: Local.After.
-	After func(ctx context.Context, personID string) error
-	// AfterPortal says the same of a right password that the portal keeps; nil: nothing.
-	AfterPortal func(ctx context.Context, personID string) error
+	// After says what a right password does not open: ErrMustChange, ErrDisabled. here:
+	// our own store looked at it. nil: it opens everything.
+	After func(ctx context.Context, account idp.Account, here bool) error
 
 	turns turnstile
 	of    *Gate // whose turns are taken; nil: our own
@@ -125,10 +124,15 @@ func (g *Gate) ask(ctx context.Context, account idp.Account, password string) er
 		return fmt.Errorf("%w: %w", ErrNotLooked, err)
 	}
 	err = b.Check(ctx, account, password)
-	if _, here := b.(Local); err == nil && !here && account.Kind == idp.AccountPortal && g.AfterPortal != nil {
-		return g.AfterPortal(ctx, account.PersonID)
+	portal := account.Kind == idp.AccountPortal && errors.Is(err, ErrMustChange)
+	if account.PersonID == "" || g.After == nil || err != nil && !portal {
+		return err
 	}
-	return err
+	_, here := b.(Local)
+	if after := g.After(ctx, account, here); after != nil || !portal {
+		return after
+	}
+	return fmt.Errorf("%w: the portal asks for another password", ErrDisabled) // which is not ours to change
 }
 
 // settle makes the reserved try a failure or a success, or gives it back.

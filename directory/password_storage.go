@@ -20,6 +20,8 @@ type PasswordStanding struct {
 // NewPassword is a password that was set.
 type NewPassword struct {
 	PersonID   string
+	Accounts   []string  // whose password it is now
+	First      string    // the one of them whose password nobody knew; empty: whatever they were
 	Hash       string    // argon2id, where it is looked at here; empty: elsewhere
 	Sealed     []byte    // the same or another hash of it, sealed, for the history
 	Former     []byte    // the one before, sealed, where the history does not hold it yet
@@ -69,8 +71,8 @@ type PasswordKeeper interface {
 	// SetPassword keeps a new password, its history and its deliveries, ends
 	// the person's other sessions and all their refresh tokens, and keeps the
 	// events and letters, and ends the intent, in one transaction; idp.ErrConflict
-	// if the password was changed after n.Since, idp.ErrUsed if somebody else is at
-	// the intent or has ended it. Older deliveries to the same account are replaced; one that
+	// if the password was changed after n.Since, idp.ErrUsed if somebody knows that of
+	// n.First, or somebody else is at the intent or has ended it. Older deliveries to the same account are replaced; one that
 	// is under way is waited for.
 	SetPassword(ctx context.Context, n NewPassword, events ...idp.Event) error
 	// TakeDeliveries leases up to limit deliveries that are due at now: nobody

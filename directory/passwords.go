@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -70,11 +69,12 @@ type how struct {
 	actor   string
 	detail  string
 	start   bool // a start password
+	first   bool // of an account whose password nobody knows, and of no other
 }
 
 // Target is the account whose password is changed: the single account, else the
-// TPEAD account. ErrUnbound if there is none, or none that is bound to the
-// person's portal account.
+// TPEAD account that is bound to the person's portal account. ErrUnbound if there
+// is none.
 func (p *Passwords) Target(ctx context.Context, personID string) (*idp.Account, error) {
 	accounts, err := p.Gate.Accounts.AccountsOf(ctx, personID)
 	if err != nil {
@@ -84,21 +84,25 @@ func (p *Passwords) Target(ctx context.Context, personID string) (*idp.Account, 
 }
 
 func (p *Passwords) target(ctx context.Context, accounts []idp.Account) (*idp.Account, error) {
-	for _, kind := range []idp.AccountKind{idp.AccountSingle, idp.AccountTPEAD} {
-		i := slices.IndexFunc(accounts, func(a idp.Account) bool { return a.Kind == kind })
-		if i < 0 {
+	for i, a := range accounts {
+		if a.Kind == idp.AccountSingle && !a.Closed {
+			return &accounts[i], nil
+		}
+	}
+	for i, a := range accounts {
+		if a.Kind != idp.AccountTPEAD || a.Closed {
 			continue
 		}
-		if kind == idp.AccountTPEAD && p.Bound != nil {
-			bound, err := p.Bound(ctx, accounts[i].Name)
-			if err != nil {
-				return nil, fmt.Errorf("read binding: %w", err)
-			}
-			if !bound {
-				return nil, ErrUnbound
-			}
+		if p.Bound == nil {
+			return &accounts[i], nil
 		}
-		return &accounts[i], nil
+		bound, err := p.Bound(ctx, a.Name)
+		if err != nil {
+			return nil, fmt.Errorf("read binding: %w", err)
+		}
+		if bound {
+			return &accounts[i], nil
+		}
 	}
 	return nil, ErrUnbound
 }
@@ -166,29 +170,17 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 	if err != nil {
 		return nil, fmt.Errorf("find person: %w", err)
 	}
-	standing, err := p.Keeper.PasswordStanding(ctx, person.ID)
-	if err != nil {
-		return nil, fmt.Errorf("read standing: %w", err)
-	}
-	if person.State != idp.PersonEnabled || p.ended(standing) {
+	if person.State != idp.PersonEnabled {
 		return nil, &Refusal{Reason: idp.ReasonDisabled}
+	}
+	account, h, err := p.first(ctx, &must.Account, old)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.check(ctx, person, password); err != nil {
 		return nil, err
 	}
-	account, h := &must.Account, how{kind: byOwner, old: old, detail: "at the login"}
-	if account.Kind == idp.AccountPortal {
-		// The portal's password proves who it is and is never changed; that of the
-		// bound account is known to nobody yet.
-		if err := p.unset(ctx, must.Account, standing); err != nil {
-			return nil, err
-		}
-		if account, err = p.Target(ctx, person.ID); err != nil {
-			return nil, err
-		}
-		h.old = ""
-	}
-	return p.set(ctx, person, account, password, h)
+	return p.set(ctx, person, account, password, *h)
 }
 
 // SetByCard sets a forgotten password for a person whose bound card has just
@@ -229,53 +221,4 @@ func (p *Passwords) Reset(ctx context.Context, name, actor, reason string) (star
 		return "", nil, err
 	}
 	return start, done, nil
-}
-
-// After is what a right password of our own store does not open: Gate.After.
-func (p *Passwords) After(ctx context.Context, personID string) error {
-	standing, err := p.Keeper.PasswordStanding(ctx, personID)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: read standing: %w", ErrNotLooked, err)
-	case p.ended(standing):
-		return fmt.Errorf("%w: the start password has ended", ErrDisabled)
-	case standing.MustChange, p.Rules.Due(standing.ChangedAt, p.Now()):
-		return ErrMustChange
-	}
-	return nil
-}
-
-// AfterPortal is what a right password of the portal does not open: the password
-// of the bound account has to be set, as nobody knows it yet. Gate.AfterPortal.
-func (p *Passwords) AfterPortal(ctx context.Context, personID string) error {
-	standing, err := p.Keeper.PasswordStanding(ctx, personID)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: read standing: %w", ErrNotLooked, err)
-	case unknown(standing):
-		return ErrMustChange
-	}
-	return nil
-}
-
-// unknown tells whether the account was provisioned and nobody set its password
-// yet.
-func unknown(s *PasswordStanding) bool { return s.MustChange && s.EndsAt.IsZero() && s.ResetAt.IsZero() }
-
-// unset refuses to set a password that somebody knows by one that the portal
-// keeps: that one's owner changes it there.
-func (p *Passwords) unset(ctx context.Context, portal idp.Account, s *PasswordStanding) error {
-	backend, err := p.Gate.backend(ctx, portal)
-	if err != nil {
-		return err
-	}
-	if _, here := backend.(Local); !here && !unknown(s) {
-		return &Refusal{Reason: idp.ReasonDisabled}
-	}
-	return nil
-}
-
-// ended tells whether a start password's time is over.
-func (p *Passwords) ended(s *PasswordStanding) bool {
-	return s.MustChange && !s.EndsAt.IsZero() && !p.Now().Before(s.EndsAt)
 }

@@ -93,7 +93,7 @@ func (p *Passwords) set(ctx context.Context, person *idp.Person, account *idp.Ac
 	if used {
 		return nil, &policy.FaultsError{Faults: []policy.Fault{policy.FaultUsed}}
 	}
-	n, err := p.prepare(ctx, person.ID, password, h)
+	n, err := p.prepare(ctx, account, password, h)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,8 @@ func (p *Passwords) keep(ctx context.Context, person *idp.Person, account *idp.A
 }
 
 // prepare makes what is kept of a new password.
-func (p *Passwords) prepare(ctx context.Context, personID, password string, h how) (*NewPassword, error) {
+func (p *Passwords) prepare(ctx context.Context, account *idp.Account, password string, h how) (*NewPassword, error) {
+	personID := account.PersonID
 	hash, err := p.Gate.Hasher.Hash(ctx, password)
 	if err != nil {
 		return nil, fmt.Errorf("hash password: %w", err)
@@ -144,6 +145,9 @@ func (p *Passwords) prepare(ctx context.Context, personID, password string, h ho
 	n := &NewPassword{
 		PersonID: personID, Hash: hash, Sealed: p.Seal([]byte(hash), historyContext(personID)), Keep: p.Rules.History,
 		MustChange: h.start, Reset: h.start, Actor: h.actor, Session: h.session, At: now,
+	}
+	if h.first {
+		n.First = account.Name
 	}
 	if h.start {
 		life := p.StartLife
@@ -155,6 +159,9 @@ func (p *Passwords) prepare(ctx context.Context, personID, password string, h ho
 	accounts, err := p.Gate.Accounts.AccountsOf(ctx, personID)
 	if err != nil {
 		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	if n.Accounts, err = p.sharing(ctx, account, accounts); err != nil {
+		return nil, err
 	}
 	for _, a := range accounts {
 		if a.Kind != idp.AccountMail {

@@ -103,7 +103,15 @@ func TestProvision_NeverTwiceNeverShared(t *testing.T) {
 		if st, err := s.PasswordStanding(t.Context(), a.PersonID); err != nil || !st.MustChange {
 			t.Errorf("nobody is asked for a password: %+v %v", st, err)
 		} else {
-			must(t, s.SetPassword(t.Context(), directory.NewPassword{PersonID: a.PersonID, At: noon.Add(2 * time.Hour), Since: st.ChangedAt, Keep: 3}))
+			n := directory.NewPassword{PersonID: a.PersonID, At: noon.Add(2 * time.Hour), Since: st.ChangedAt, Keep: 3}
+			accounts, err := s.AccountsOf(t.Context(), a.PersonID)
+			must(t, err)
+			for _, a := range accounts {
+				if a.MustSet {
+					n.Accounts = append(n.Accounts, a.Name)
+				}
+			}
+			must(t, s.SetPassword(t.Context(), n))
 		}
 		if ok, err := s.Bound(t.Context(), a.PersonID); err != nil || !ok {
 			t.Errorf("bound %v %v", ok, err)

@@ -15,6 +15,7 @@ const (
 	takeIntents query = `UPDATE password_intents SET lease = $1, due_at = $3, tries = tries + 1
 		WHERE due_at <= $2 AND id IN (SELECT id FROM password_intents WHERE due_at <= $2 AND (person_id = $5 OR $5 = '') ORDER BY due_at, id LIMIT $4)
 		RETURNING person_id, id, account, body, secret, made_at, due_at, ends_at, tries, lease`
+	mustBeSet   query = `SELECT COUNT(*) FROM accounts WHERE person_id = $1 AND name = $2 AND must_set AND state = 'active'`
 	intentLater query = `UPDATE password_intents SET due_at = $3, fault = $4, lease = '-' WHERE id = $1 AND lease = $2`
 	dropIntent  query = `DELETE FROM password_intents WHERE id = $1 AND lease = $2`
 	endIntent   query = `DELETE FROM password_intents WHERE id = $1 AND lease = $2 RETURNING person_id`
@@ -28,8 +29,21 @@ type intentBody struct {
 
 // BeginPassword implements directory.PasswordIntents.
 func (s *Store) BeginPassword(ctx context.Context, i directory.Intent) error {
-	_, err := s.one(ctx, with(addIntent, i.PersonID, i.ID, i.Account, text(intentBody{i.New, i.Event}), notNil(i.Secret),
-		micros(i.MadeAt), micros(i.DueAt), micros(i.EndsAt)))
+	err := s.write(ctx, func(r runner) error {
+		if _, err := r.exec(with(addIntent, i.PersonID, i.ID, i.Account, text(intentBody{i.New, i.Event}), notNil(i.Secret),
+			micros(i.MadeAt), micros(i.DueAt), micros(i.EndsAt))); err != nil || i.New.First == "" {
+			return err
+		}
+		// Nobody else is at this person's password now.
+		var unknown int64
+		if err := r.row(with(mustBeSet, i.PersonID, i.New.First), &unknown); err != nil {
+			return err
+		}
+		if unknown == 0 {
+			return idp.ErrUsed
+		}
+		return nil
+	})
 	if errors.Is(err, errDuplicate) {
 		return idp.ErrConflict
 	}

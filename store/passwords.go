@@ -21,7 +21,7 @@ const (
 		VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM password_history WHERE person_id = $1), $2)`
 	cutOldPasswords query = `DELETE FROM password_history WHERE person_id = $1
 		AND number <= (SELECT MAX(number) FROM password_history WHERE person_id = $1) - $2`
-	setOnce           query = `UPDATE accounts SET must_set = FALSE WHERE person_id = $1 AND must_set`
+	setOnce           query = `UPDATE accounts SET must_set = FALSE WHERE person_id = $1 AND name = $2 AND must_set`
 	markPassword      query = `UPDATE persons SET has_password = TRUE, updated_at = $2 WHERE id = $1`
 	endOtherSessions  query = `UPDATE sessions SET ended_at = $3 WHERE person_id = $1 AND id <> $2 AND ended_at = 0`
 	endOtherGrants    query = `UPDATE grants SET revoked_at = $3 WHERE person_id = $1 AND person_id <> '' AND revoked_at = 0 AND (offline OR session_id <> $2)`
@@ -89,13 +89,16 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		if changed == 0 {
 			return idp.ErrConflict
 		}
+		if err := setFirst(r, n); err != nil {
+			return err
+		}
 		var list []statement
 		if n.Former != nil {
 			list = append(list, with(addOldPassword, n.PersonID, n.Former))
 		}
 		list = append(list,
 			with(addOldPassword, n.PersonID, notNil(n.Sealed)), with(cutOldPasswords, n.PersonID, int64(n.Keep)),
-			with(markPassword, n.PersonID, micros(n.At)), with(setOnce, n.PersonID),
+			with(markPassword, n.PersonID, micros(n.At)),
 			with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)))
 		if n.Reset {
 			list = append(list, with(noteAdmin, directory.NewID(), n.PersonID, directory.ChangedPassword, n.Actor, micros(n.At)))
@@ -118,6 +121,20 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		}
 		return keep(r, events)
 	})
+}
+
+// setFirst notes that somebody knows the password of the accounts now.
+func setFirst(r runner, n directory.NewPassword) error {
+	for _, name := range n.Accounts {
+		changed, err := r.exec(with(setOnce, n.PersonID, name))
+		if err != nil {
+			return err
+		}
+		if changed == 0 && name == n.First && n.Intent == "" { // an intent asked when it began
+			return idp.ErrUsed
+		}
+	}
+	return nil
 }
 
 // deliver puts deliveries in the place of older ones. One that somebody has

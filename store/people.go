@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	accountByName query = `SELECT name, kind, person_id FROM accounts WHERE name = $1`
-	accountsOf    query = `SELECT name, kind, person_id FROM accounts WHERE person_id = $1 ORDER BY position, name`
-	personByID    query = `SELECT ` + personColumns + ` FROM persons p` + agencyJoin + ` WHERE p.id = $1`
-	passwordHash  query = `SELECT hash FROM passwords WHERE person_id = $1`
-	setState      query = `UPDATE persons SET state = $2, updated_at = $3 WHERE id = $1`
-	putAgency     query = `INSERT INTO agencies (code, name) VALUES ($1, $2) ON CONFLICT (code) DO UPDATE SET name = excluded.name`
-	putPassword   query = `INSERT INTO passwords (person_id, hash, updated_at) VALUES ($1, $2, $3)
+	accountColumns query = `name, kind, person_id, state <> 'active', must_set`
+	accountByName  query = `SELECT ` + accountColumns + ` FROM accounts WHERE name = $1`
+	accountsOf     query = `SELECT ` + accountColumns + ` FROM accounts WHERE person_id = $1 ORDER BY position, name`
+	personByID     query = `SELECT ` + personColumns + ` FROM persons p` + agencyJoin + ` WHERE p.id = $1`
+	passwordHash   query = `SELECT hash FROM passwords WHERE person_id = $1`
+	setState       query = `UPDATE persons SET state = $2, updated_at = $3 WHERE id = $1`
+	putAgency      query = `INSERT INTO agencies (code, name) VALUES ($1, $2) ON CONFLICT (code) DO UPDATE SET name = excluded.name`
+	putPassword    query = `INSERT INTO passwords (person_id, hash, updated_at) VALUES ($1, $2, $3)
 		ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, updated_at = excluded.updated_at`
 	removeAccounts query = `DELETE FROM accounts WHERE person_id = $1`
 	insertAccount  query = `INSERT INTO accounts (name, kind, person_id, position) VALUES ($1, $2, $3, $4)`
@@ -34,11 +35,15 @@ const (
 // Account implements directory.Accounts.
 func (s *Store) Account(ctx context.Context, name string) (*idp.Account, error) {
 	a := &idp.Account{}
-	err := s.read(ctx, func(r runner) error { return r.row(with(accountByName, name), &a.Name, &a.Kind, &a.PersonID) })
+	err := s.read(ctx, func(r runner) error { return r.row(with(accountByName, name), accountInto(a)...) })
 	if err != nil {
 		return nil, err
 	}
 	return a, nil
+}
+
+func accountInto(a *idp.Account) []any {
+	return []any{&a.Name, &a.Kind, &a.PersonID, &a.Closed, &a.MustSet}
 }
 
 // AccountsOf implements directory.Accounts.
@@ -47,7 +52,7 @@ func (s *Store) AccountsOf(ctx context.Context, personID string) ([]idp.Account,
 	err := s.read(ctx, func(r runner) error {
 		return r.rows(with(accountsOf, personID), func(scan scan) error {
 			var a idp.Account
-			if err := scan(&a.Name, &a.Kind, &a.PersonID); err != nil {
+			if err := scan(accountInto(&a)...); err != nil {
 				return err
 			}
 			found = append(found, a)

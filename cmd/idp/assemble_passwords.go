@@ -43,7 +43,7 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 		_, f, err := st.NameFacts(ctx, account)
 		return f.Bound || !f.Portal, err
 	}
-	gate.After, gate.AfterPortal = p.After, p.AfterPortal
+	gate.After = p.After
 	return p, nil
 }
 

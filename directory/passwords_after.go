@@ -1,0 +1,123 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	idp "taipeion.internal/idp"
+)
+
+// After is what a right password does not open: Gate.After. Ages and start
+// passwords are those of the account whose password is changed here. A password
+// that the portal keeps has neither; by it the owner sets the first password of a
+// bound account, as nobody knows that yet.
+func (p *Passwords) After(ctx context.Context, account idp.Account, here bool) error {
+	if account.Kind == idp.AccountPortal {
+		target, err := p.Target(ctx, account.PersonID)
+		if errors.Is(err, ErrUnbound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotLooked, err)
+		}
+		same, err := p.sameHash(ctx, here, *target)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotLooked, err)
+		}
+		if !same {
+			if target.MustSet {
+				return ErrMustChange
+			}
+			return nil
+		}
+	}
+	if !here {
+		return nil // its directory has said so by itself
+	}
+	standing, err := p.Keeper.PasswordStanding(ctx, account.PersonID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: read standing: %w", ErrNotLooked, err)
+	case p.ended(standing):
+		return fmt.Errorf("%w: the start password has ended", ErrDisabled)
+	case standing.MustChange, p.Rules.Due(standing.ChangedAt, p.Now()):
+		return ErrMustChange
+	}
+	return nil
+}
+
+// sameHash tells whether our own store, which has one hash for each person, looks
+// at both passwords: then they are one.
+func (p *Passwords) sameHash(ctx context.Context, here bool, target idp.Account) (bool, error) {
+	if !here {
+		return false, nil
+	}
+	backend, err := p.Gate.backend(ctx, target)
+	_, there := backend.(Local)
+	return there, err
+}
+
+// sharing lists the accounts that get the password of one of them: our own store
+// has one for each person, a directory one for each account.
+func (p *Passwords) sharing(ctx context.Context, account *idp.Account, all []idp.Account) ([]string, error) {
+	backend, err := p.Gate.backend(ctx, *account)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{account.Name}
+	if _, here := backend.(Local); !here {
+		return names, nil
+	}
+	for _, a := range all {
+		same, err := p.sameHash(ctx, true, a)
+		if err != nil {
+			return nil, err
+		}
+		if same && a.Name != account.Name {
+			names = append(names, a.Name)
+		}
+	}
+	return names, nil
+}
+
+// first finds whose password is changed at the login, and by which right.
+func (p *Passwords) first(ctx context.Context, proved *idp.Account, old string) (*idp.Account, *how, error) {
+	h := &how{kind: byOwner, old: old, detail: "at the login"}
+	account := proved
+	if proved.Kind == idp.AccountPortal {
+		var err error
+		if account, err = p.Target(ctx, proved.PersonID); err != nil {
+			return nil, nil, err
+		}
+		backend, err := p.Gate.backend(ctx, *proved)
+		if err != nil {
+			return nil, nil, err
+		}
+		_, here := backend.(Local)
+		same, err := p.sameHash(ctx, here, *account)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !same && !account.MustSet:
+			// Somebody knows the bound account's password: the portal's is no right to it.
+			return nil, nil, &Refusal{Reason: idp.ReasonDisabled}
+		case !same:
+			h.old, h.first = "", true
+			return account, h, nil
+		}
+	}
+	standing, err := p.Keeper.PasswordStanding(ctx, proved.PersonID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read standing: %w", err)
+	}
+	if p.ended(standing) {
+		return nil, nil, &Refusal{Reason: idp.ReasonDisabled}
+	}
+	return account, h, nil
+}
+
+// ended tells whether a start password's time is over.
+func (p *Passwords) ended(s *PasswordStanding) bool {
+	return s.MustChange && !s.EndsAt.IsZero() && !p.Now().Before(s.EndsAt)
+}

@@ -1,0 +1,139 @@
+package directory_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/policy"
+	"taipeion.internal/idp/store"
+)
+
+// vault is an Active Directory of the tests that keeps passwords by name.
+type vault struct {
+	pw   map[string]string
+	must error // what the right one does not open
+}
+
+func (v *vault) Check(_ context.Context, a idp.Account, password string) error {
+	if a.PersonID == "" || v.pw[a.Name] != password {
+		return directory.ErrWrong
+	}
+	return v.must
+}
+
+func (v *vault) ChangeOf(_ context.Context, a idp.Account, _, password string) error {
+	v.pw[a.Name] = password
+	return nil
+}
+
+func (v *vault) SetOf(_ context.Context, a idp.Account, password string, _ bool) error {
+	v.pw[a.Name] = password
+	return nil
+}
+
+func routed(name string, b directory.Backend, kinds ...idp.AccountKind) directory.Route {
+	return directory.Route{Name: name, Backend: b, Kinds: kinds}
+}
+
+// TestPortalPasswordSetsNoPasswordThatSomebodyKnows tries it after 90 days, with a
+// start password, and with a portal that asks for another password of its own.
+func TestPortalPasswordSetsNoPasswordThatSomebodyKnows(t *testing.T) {
+	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
+		v, portal := &vault{pw: map[string]string{"ab1234": "Secret-Of-AD-1!"}}, &vault{pw: map[string]string{"wang.daming": rightPassword}}
+		there := routed("ad", v, idp.AccountSingle, idp.AccountTPEAD)
+		routes := [][]directory.Route{{there}, {there, routed("portal", portal, idp.AccountPortal)}}
+		steal := func(when string) {
+			t.Helper()
+			for i := range routes {
+				d.world.Gate.Routes = routes[i]
+				before := v.pw["ab1234"]
+				_, err := d.ChangeFirst(d.context(), "wang.daming", rightPassword, "Attacker9&Fog!")
+				if err == nil || v.pw["ab1234"] != before {
+					t.Errorf("%s: the portal's password set that of the directory: %v", when, err)
+				}
+			}
+		}
+		d.world.Gate.Routes = routes[0]
+		if err := d.change("Secret-Of-AD-1!", "Lanterns7&Fog"); err != nil {
+			t.Fatal(err)
+		}
+		d.pass(91 * 24 * time.Hour)
+		steal("after 90 days")
+		for i := range routes {
+			d.world.Gate.Routes = routes[i]
+			d.want(d.try("wang.daming", rightPassword), "ok")
+		}
+		if _, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "why"); err != nil {
+			t.Fatal(err)
+		}
+		steal("within a day of a reset")
+		d.pass(25 * time.Hour)
+		steal("a start password that has ended")
+		portal.must = directory.ErrMustChange
+		steal("the portal asks for another password")
+		d.world.Gate.Routes = routes[1]
+		d.want(d.try("wang.daming", rightPassword), "disabled")
+	})
+}
+
+// TestFirstPasswordOfAnAccountThatWasGiven is set once by the portal's password,
+// and clears what is asked for that account alone.
+func TestFirstPasswordOfAnAccountThatWasGiven(t *testing.T) {
+	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
+		kept, must := d.Keeper.(*store.Store), func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(kept.PutPerson(t.Context(), directory.Record{
+			Person:   idp.Person{ID: "p2", Subject: "p2", Name: "李小華", State: idp.PersonEnabled, UpdatedAt: d.clock()},
+			Accounts: []idp.Account{{Name: "li", Kind: idp.AccountPortal}, {Name: "li2", Kind: idp.AccountPortal}}, NationalIDHash: []byte("2"),
+		}))
+		given := map[string]string{}
+		job := &directory.Job{Store: kept, Now: d.clock, Actor: "test"}
+		must(job.Provision(t.Context(), func(o directory.Outcome) { given[o.Former] = o.Account }))
+		v := &vault{pw: map[string]string{given["li"]: "nobody knows", given["li2"]: "nobody knows"}}
+		portal := &vault{pw: map[string]string{"li": "Portal-2026!"}}
+		d.world.Gate.Routes = []directory.Route{
+			routed("ad", v, idp.AccountSingle, idp.AccountTPEAD), routed("portal", portal, idp.AccountPortal),
+		}
+		for _, reason := range []error{nil, directory.ErrMustChange} { // whatever the portal asks for besides
+			portal.must = reason
+			if _, err := d.world.Gate.CheckPassword(d.context(), "li", "Portal-2026!"); !errors.Is(err, directory.ErrMustChange) {
+				t.Fatalf("a login with the portal's password: %v", err)
+			}
+		}
+		portal.must = nil
+		done, err := d.ChangeFirst(d.context(), "li", "Portal-2026!", "Lanterns7&Fog")
+		must(err)
+		accounts, err := kept.AccountsOf(t.Context(), "p2")
+		must(err)
+		for _, a := range accounts {
+			if want := strings.HasPrefix(v.pw[a.Name], "nobody"); a.MustSet != want {
+				t.Errorf("%s: must be set %v, and its password is %q", a.Name, a.MustSet, v.pw[a.Name])
+			}
+		}
+		if _, err := d.ChangeFirst(d.context(), "li", "Portal-2026!", "Attacker9&Fog!"); !errors.Is(err, idp.ErrUsed) || v.pw[done.Account] != "Lanterns7&Fog" {
+			t.Errorf("again: %v", err)
+		}
+		// Two at the same time: the second finds that somebody knows it.
+		standing, err := kept.PasswordStanding(t.Context(), "p2")
+		must(err)
+		err = kept.SetPassword(t.Context(), directory.NewPassword{
+			PersonID: "p2", Since: standing.ChangedAt, At: d.clock(), Keep: 3, Accounts: []string{done.Account}, First: done.Account,
+		})
+		if !errors.Is(err, idp.ErrUsed) {
+			t.Errorf("not the first one: %v", err)
+		}
+		err = kept.BeginPassword(t.Context(), directory.Intent{ID: "i", PersonID: "p2", Account: done.Account, New: directory.NewPassword{First: done.Account}})
+		if !errors.Is(err, idp.ErrUsed) {
+			t.Errorf("not the first one begun: %v", err)
+		}
+	})
+}
