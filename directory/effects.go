@@ -33,7 +33,7 @@ type Effect struct {
 }
 
 // Effects keeps them until they are done: those of one person one after the
-// other.
+// other, but for closing an account, which waits for nothing but a rename.
 type Effects interface {
 	// TakeEffects leases up to limit effects that are due: nobody else gets them
 	// before until.
@@ -56,12 +56,15 @@ type Writer interface {
 	MakeAccount(ctx context.Context, account idp.Account, displayName string) error
 	RenameAccount(ctx context.Context, account idp.Account, former string) error
 	SwitchAccount(ctx context.Context, account idp.Account, open bool) error
+	// Closed tells whether it is closed there, whoever closed it.
+	Closed(ctx context.Context, account idp.Account) (bool, error)
 }
 
 // Teller tells directories what happened here, on any number of nodes. What a
 // killed node or an absent controller left is told later.
 type Teller struct {
 	Effects Effects
+	Doors   Doors
 	Gate    *Gate // whose directory an account is in
 	Now     func() time.Time
 	Logger  *slog.Logger
@@ -74,6 +77,7 @@ const (
 	tellEvery = 2 * time.Second
 	tellWait  = 10 * time.Second
 	tellMost  = time.Hour
+	tellTries = 20 // of what a directory that answers does not do
 )
 
 // Run tells until ctx ends.
@@ -124,7 +128,7 @@ func (t *Teller) one(ctx context.Context, lease string, e Effect) {
 	switch {
 	case err == nil:
 		settled = t.Effects.EffectDone(ctx, e.ID, lease)
-	case errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrNotFound):
+	case errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrNotFound), e.Tries >= tellTries && !away(err):
 		log.ErrorContext(ctx, "a directory can't be told", "error", err.Error())
 		settled = t.Effects.EffectFailed(ctx, e.ID, lease, err.Error())
 	default:
@@ -158,11 +162,17 @@ func (t *Teller) tell(ctx context.Context, e Effect) error {
 	}
 	switch e.Kind {
 	case EffectCreate:
-		return w.MakeAccount(ctx, account, person.Name)
+		if err := w.MakeAccount(ctx, account, person.Name); err != nil {
+			return err
+		}
+		return t.closeAfter(ctx, w, account)
 	case EffectRename:
-		return w.RenameAccount(ctx, account, e.Former)
+		if err := w.RenameAccount(ctx, account, e.Former); err != nil {
+			return err
+		}
+		return t.closeAfter(ctx, w, account)
 	case EffectEnable, EffectDisable:
-		return w.SwitchAccount(ctx, account, e.Kind == EffectEnable)
+		return t.turn(ctx, w, account)
 	}
 	return fmt.Errorf("effect of kind %q: %w", e.Kind, idp.ErrConflict)
 }
@@ -186,4 +196,9 @@ func faultClass(err error) string {
 		return "unreachable"
 	}
 	return "other"
+}
+
+// away tells whether the directory did not answer, which may last.
+func away(err error) bool {
+	return errors.Is(err, idp.ErrUnavailable) || errors.Is(err, ErrNotLooked) || errors.Is(err, context.DeadlineExceeded)
 }

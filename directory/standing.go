@@ -38,10 +38,11 @@ type Profile struct {
 
 // Standing is a person as kept, for synchronisation.
 type Standing struct {
-	ID        string
-	IDHash    string // keyed hash of the national ID, raw; empty without one
-	IDTail    string
-	UpdatedAt time.Time
+	ID         string
+	IDHash     string // keyed hash of the national ID, raw; empty without one
+	IDTail     string
+	DisabledBy string // who disabled the person by hand; empty: a feed, or nobody
+	UpdatedAt  time.Time
 	Profile
 }
 

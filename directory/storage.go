@@ -31,7 +31,9 @@ type Accounts interface {
 	// and events, in one transaction; idp.ErrConflict if an account name or the
 	// national ID is another person's. An empty PasswordHash keeps the old one.
 	PutPerson(ctx context.Context, r Record, events ...idp.Event) error
-	// SetState enables or disables a person.
+	// SetState enables or disables a person by hand: it stays so whatever feeds say,
+	// and the directories of the person's accounts are told. The first event's actor
+	// is who did it.
 	SetState(ctx context.Context, personID string, state idp.PersonState, at time.Time, events ...idp.Event) error
 }
 

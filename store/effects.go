@@ -9,12 +9,16 @@ import (
 )
 
 const (
-	// Of each person the oldest only. Whoever waited for another's lease asks again
-	// whether it is still due.
+	// Of each person the oldest only, but closing overtakes what is not under way: a
+	// directory that does not do something else keeps nobody's account open. What is
+	// told is how the account is by then, so that the overtaken undoes nothing. A
+	// rename is not overtaken: the entry has no other name yet. Whoever waited for
+	// another's lease asks again whether it is still due.
 	takeEffects query = `UPDATE directory_effects SET lease = $1, due_at = $3, tries = tries + 1
 		WHERE state = 'waiting' AND due_at <= $2 AND id IN (SELECT e.id FROM directory_effects e
 			WHERE e.state = 'waiting' AND e.due_at <= $2 AND NOT EXISTS (SELECT 1 FROM directory_effects f
-				WHERE f.person_id = e.person_id AND f.state = 'waiting' AND (f.made_at < e.made_at OR f.made_at = e.made_at AND f.id < e.id))
+				WHERE f.person_id = e.person_id AND f.state = 'waiting' AND (f.made_at < e.made_at OR f.made_at = e.made_at AND f.id < e.id)
+				AND NOT (e.kind = 'disable' AND f.kind <> 'rename' AND (f.lease = '' OR f.due_at <= $2)))
 			ORDER BY e.due_at, e.id LIMIT $4)
 		RETURNING id, person_id, kind, account, former, tries`
 	effectDone   query = `UPDATE directory_effects SET state = 'done', lease = '', fault = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
@@ -66,6 +70,24 @@ func (s *Store) EffectCounts(ctx context.Context) (waiting, failed int, err erro
 	var w, f int64
 	err = s.read(ctx, func(r runner) error { return r.row(with(effectCounts), &w, &f) })
 	return int(w), int(f), err
+}
+
+const (
+	door query = `SELECT p.state = 'enabled' AND a.state = 'active', a.shut_at FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.name = $1`
+	// An account's person is as it was: feeds compare its time.
+	putDoor query = `UPDATE accounts SET shut_at = $2 WHERE name = $1`
+)
+
+// Door implements directory.Doors.
+func (s *Store) Door(ctx context.Context, account string) (open bool, shut time.Time, err error) {
+	err = s.read(ctx, func(r runner) error { return r.row(with(door, account), &open, moment{&shut}) })
+	return open, shut, err
+}
+
+// PutDoor implements directory.Doors.
+func (s *Store) PutDoor(ctx context.Context, account string, shut time.Time) error {
+	_, err := s.one(ctx, with(putDoor, account, micros(shut)))
+	return err
 }
 
 const directoryAccounts query = `SELECT a.name, a.kind, p.id, p.name, COALESCE(p.agency, ''), p.state = 'enabled' AND a.state = 'active'

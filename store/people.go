@@ -15,9 +15,12 @@ const (
 	accountsOf     query = `SELECT ` + accountColumns + ` FROM accounts WHERE person_id = $1 ORDER BY position, name`
 	personByID     query = `SELECT ` + personColumns + ` FROM persons p` + agencyJoin + ` WHERE p.id = $1`
 	passwordHash   query = `SELECT hash FROM passwords WHERE person_id = $1`
-	setState       query = `UPDATE persons SET state = $2, updated_at = $3 WHERE id = $1`
-	putAgency      query = `INSERT INTO agencies (code, name) VALUES ($1, $2) ON CONFLICT (code) DO UPDATE SET name = excluded.name`
-	putPassword    query = `INSERT INTO passwords (person_id, hash, updated_at) VALUES ($1, $2, $3)
+	setState       query = `UPDATE persons SET state = $2, disabled_by = $4, updated_at = $3 WHERE id = $1`
+	switchAll      query = `INSERT INTO directory_effects (id, person_id, kind, account, former, state, made_at, due_at, tries, lease, fault)
+		SELECT CAST($2 AS TEXT) || '/' || name, person_id, CAST($3 AS TEXT), name, '', 'waiting', CAST($4 AS BIGINT), CAST($4 AS BIGINT), 0, '', ''
+		FROM accounts WHERE person_id = $1 AND kind IN ('tpead', 'single') AND (state = 'active' OR CAST($3 AS TEXT) = 'disable')`
+	putAgency   query = `INSERT INTO agencies (code, name) VALUES ($1, $2) ON CONFLICT (code) DO UPDATE SET name = excluded.name`
+	putPassword query = `INSERT INTO passwords (person_id, hash, updated_at) VALUES ($1, $2, $3)
 		ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, updated_at = excluded.updated_at`
 	removeAccounts query = `DELETE FROM accounts WHERE person_id = $1`
 	insertAccount  query = `INSERT INTO accounts (name, kind, person_id, position) VALUES ($1, $2, $3, $4)`
@@ -83,7 +86,26 @@ func (s *Store) PasswordHash(ctx context.Context, personID string) (string, erro
 
 // SetState implements directory.Accounts; idp.ErrNotFound for nobody.
 func (s *Store) SetState(ctx context.Context, personID string, state idp.PersonState, at time.Time, events ...idp.Event) error {
-	return s.conditional(ctx, with(setState, personID, string(state), micros(at)), idp.ErrNotFound, events)
+	by, kind := "", directory.EffectEnable
+	if state != idp.PersonEnabled {
+		by, kind = "hand", directory.EffectDisable
+		if len(events) > 0 && events[0].Actor != "" {
+			by = events[0].Actor
+		}
+	}
+	return s.write(ctx, func(r runner) error {
+		n, err := r.exec(with(setState, personID, string(state), micros(at), by))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return idp.ErrNotFound
+		}
+		if _, err := r.exec(with(switchAll, personID, "state/"+directory.NewID(), kind, micros(at))); err != nil {
+			return err
+		}
+		return keep(r, events)
+	})
 }
 
 // PutPerson implements directory.Accounts. The accounts given are afterwards

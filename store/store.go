@@ -35,6 +35,7 @@ var (
 	_ directory.Migration       = (*Store)(nil)
 	_ directory.Bindings        = (*Store)(nil)
 	_ directory.Effects         = (*Store)(nil)
+	_ directory.Doors           = (*Store)(nil)
 	_ directory.Holdings        = (*Store)(nil)
 	_ sync.People               = (*Store)(nil)
 	_ sync.Runs                 = (*Store)(nil)

@@ -17,7 +17,7 @@ import (
 
 const (
 	standings query = `SELECT id, COALESCE(national_id_hash, $1), id_tail, updated_at, name, COALESCE(agency, ''), unit, title, email, phone,
-		address, state, shared, source FROM persons`
+		address, state, shared, source, disabled_by FROM persons`
 	holdings  query = `SELECT person_id, name, kind, state FROM accounts ORDER BY position, name`
 	allPosts  query = `SELECT person_id, agency, unit, title FROM posts ORDER BY position`
 	allUnits  query = `SELECT code, name, '', parent FROM agencies UNION ALL SELECT agency, '', name, parent FROM units`
@@ -46,6 +46,10 @@ const (
 	// A name that is another's meets the primary key.
 	newHolding query = `INSERT INTO accounts (name, kind, person_id, position, state)
 		SELECT $1, $2, $3, CAST($4 AS BIGINT), $5 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE name = $1 AND person_id = $3)`
+	turnHolding query = `INSERT INTO directory_effects (person_id, id, kind, account, former, state, made_at, due_at, tries, lease, fault)
+		SELECT $1, $2, CAST($3 AS TEXT), $4, '', 'waiting', CAST($5 AS BIGINT), CAST($5 AS BIGINT), 0, '', ''
+		FROM accounts a JOIN persons p ON p.id = a.person_id
+		WHERE a.name = $4 AND a.person_id = $1 AND a.state = $6 AND p.state = 'enabled'`
 	leaveShared query = `UPDATE persons SET state = 'departed', updated_at = $2
 		WHERE shared AND id IN (SELECT person_id FROM accounts WHERE name = $1)`
 	moveHolding query = `UPDATE accounts SET person_id = $2 WHERE name = $1
@@ -100,11 +104,11 @@ func (g *gathering) person(scan scan) error {
 	p := &directory.Standing{}
 	var hash []byte
 	if err := scan(&p.ID, &hash, &p.IDTail, moment{&p.UpdatedAt}, &p.Name, &p.Agency, &p.Unit, &p.Title, &p.Email, &p.Phone,
-		&p.Address, &p.State, &p.Shared, &p.Source); err != nil {
+		&p.Address, &p.State, &p.Shared, &p.Source, &p.DisabledBy); err != nil {
 		return err
 	}
 	p.IDHash = string(hash)
-	for _, text := range []*string{&p.Agency, &p.Unit, &p.Title, &p.Address, &p.Source, (*string)(&p.State)} {
+	for _, text := range []*string{&p.Agency, &p.Unit, &p.Title, &p.Address, &p.Source, &p.DisabledBy, (*string)(&p.State)} {
 		g.intern(text)
 	}
 	g.order, g.byID[p.ID] = append(g.order, p), p
@@ -263,6 +267,7 @@ func updating(run *sync.Run, c *directory.Change, at time.Time) []statement {
 		case "accounts":
 			for i, a := range p.Accounts {
 				state := accountState(a.Closed)
+				list = append(list, turning(run, c, a, at)...)
 				list = append(list, with(keepHolding, a.Name, c.PersonID, int64(i), state),
 					with(newHolding, a.Name, string(a.Kind), c.PersonID, int64(i), state))
 			}
@@ -280,10 +285,26 @@ func switching(run *sync.Run, c *directory.Change, at time.Time) (list []stateme
 	}
 	for _, a := range c.To.Accounts {
 		if a.Kind == idp.AccountTPEAD || a.Kind == idp.AccountSingle {
+			if a.Closed && c.Kind == directory.ChangeEnable {
+				continue // it stays closed, whatever its person is
+			}
 			list = append(list, with(addEffect, c.PersonID, historyID(run.ID, c.Seq)+"/"+a.Name, string(c.Kind), a.Name, "", micros(at)))
 		}
 	}
 	return list
+}
+
+// turning has the directory told of one account that is closed or opened while its
+// person goes on.
+func turning(run *sync.Run, c *directory.Change, a directory.Holding, at time.Time) []statement {
+	if c.Kind != directory.ChangeUpdate || a.Kind != idp.AccountTPEAD && a.Kind != idp.AccountSingle {
+		return nil
+	}
+	kind := directory.EffectEnable
+	if a.Closed {
+		kind = directory.EffectDisable
+	}
+	return []statement{with(turnHolding, c.PersonID, historyID(run.ID, c.Seq)+"/"+a.Name, kind, a.Name, micros(at), accountState(!a.Closed))}
 }
 
 func postsOf(c *directory.Change) (list []statement) {

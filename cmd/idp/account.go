@@ -120,7 +120,7 @@ func (c *cli) accountState(verb string) *cobra.Command {
 	cmd := c.needsConfig(&cobra.Command{
 		Use:     verb + " NAME",
 		Short:   "Turn a person away from now on, on record",
-		Long:    "Disables a person, by any account name: logins are refused, and the sessions and tokens\nthere are have no effect any more (opaque tokens after tokens.cache at the latest). idp account enable undoes it.",
+		Long:    "Disables a person, by any account name: logins are refused, and the sessions and tokens\nthere are have no effect any more (opaque tokens after tokens.cache at the latest). Their accounts are closed in their directory, and no feed\nenables them again: idp account enable undoes it.",
 		Example: "  idp account " + verb + ` ab1234 --reason "on leave since Monday" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -115,5 +115,5 @@ func (h *house) tellDirectories(ctx context.Context) {
 	if len(h.directories.open) == 0 {
 		return
 	}
-	go (&directory.Teller{Effects: h.store, Gate: h.gate, Now: time.Now, Logger: h.logger}).Run(ctx)
+	go (&directory.Teller{Effects: h.store, Doors: h.store, Gate: h.gate, Now: time.Now, Logger: h.logger}).Run(ctx)
 }

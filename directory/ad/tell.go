@@ -60,6 +60,18 @@ func (d *Directory) SwitchAccount(ctx context.Context, account idp.Account, open
 	return d.Disable(ctx, e.ID)
 }
 
+// Closed implements directory.Writer.
+func (d *Directory) Closed(ctx context.Context, account idp.Account) (bool, error) {
+	e, err := d.mine(ctx, account)
+	if err != nil {
+		return false, err
+	}
+	if e.Service {
+		return false, idp.ErrConflict
+	}
+	return e.Disabled, nil
+}
+
 // mine finds the account's entry by its identity, else by its name or a former
 // one.
 func (d *Directory) mine(ctx context.Context, account idp.Account, former ...string) (*Entry, error) {

@@ -51,7 +51,7 @@ func TestTeller_TellsTheDomain(t *testing.T) {
 	must(jobs.Rename(t.Context(), note))
 	tell := func(b directory.Backend, at time.Time) string {
 		gate := &directory.Gate{Accounts: st, Routes: []directory.Route{{Kinds: []idp.AccountKind{idp.AccountTPEAD, idp.AccountSingle}, Backend: b}}}
-		teller := &directory.Teller{Effects: st, Gate: gate, Now: func() time.Time { return at }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+		teller := &directory.Teller{Effects: st, Doors: st, Gate: gate, Now: func() time.Time { return at }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 		if _, err := teller.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -86,4 +86,23 @@ func TestTeller_TellsTheDomain(t *testing.T) {
 	}
 	check(t, d, names[old.Name], rightPassword, "disabled")
 	must(d.SwitchAccount(t.Context(), account("zz0000"), false))
+	must(d.SwitchAccount(t.Context(), account(names[old.Name]), true))
+
+	// Whom we closed we open again; whom the domain's own administrators closed we don't.
+	turn := func(state idp.PersonState, want string) {
+		t.Helper()
+		now = now.Add(2 * time.Hour)
+		must(st.SetState(t.Context(), "old", state, now))
+		if got := tell(d, now.Add(time.Hour)); got != want {
+			t.Errorf("%s: %s", state, got)
+		}
+	}
+	turn(idp.PersonDisabled, "0 waiting, 0 failed")
+	check(t, d, names[old.Name], rightPassword, "disabled")
+	turn(idp.PersonEnabled, "0 waiting, 0 failed")
+	check(t, d, names[old.Name], rightPassword, "ok")
+	must(d.Disable(t.Context(), old.ID))
+	turn(idp.PersonDisabled, "0 waiting, 0 failed")
+	turn(idp.PersonEnabled, "0 waiting, 1 failed")
+	check(t, d, names[old.Name], rightPassword, "disabled")
 }

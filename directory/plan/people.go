@@ -174,16 +174,26 @@ func (m *maker) profile(g *group, s *directory.Standing) (*directory.Profile, st
 			*set[0] = *set[1]
 		}
 	}
-	to.State = idp.PersonDisabled
-	for _, r := range g.rows {
-		if !r.Disabled {
-			to.State = idp.PersonEnabled
-		}
-	}
+	to.State = m.stateOf(g, s)
 	to.Posts = m.posts(g, to)
 	var fault string
 	to.Accounts, fault = m.accounts(g, s)
 	return to, fault
+}
+
+// stateOf is enabled if a row is. Whom an administrator disabled, no feed enables.
+func (m *maker) stateOf(g *group, s *directory.Standing) idp.PersonState {
+	i := slices.IndexFunc(g.rows, func(r *directory.FedRow) bool { return !r.Disabled })
+	switch {
+	case s != nil && s.DisabledBy != "" && s.State != idp.PersonEnabled:
+		if i >= 0 {
+			m.fault(g.rows[i], "an administrator disabled the person, who stays so: only an administrator enables them again", false)
+		}
+		return s.State
+	case i >= 0:
+		return idp.PersonEnabled
+	}
+	return idp.PersonDisabled
 }
 
 // rank puts the main account first: the one that the feed calls so, then those

@@ -266,3 +266,30 @@ func TestPlan_Settles(t *testing.T) {
 		}
 	}
 }
+
+// Whom an administrator disabled stays so, and the record says that the feed wants
+// otherwise; all else of them follows.
+func TestPlan_NeverEnablesWhomAnAdministratorDisabled(t *testing.T) {
+	w := newWorld(t)
+	rows := []directory.FedRow{row(0, "a0"), row(1, "a1")}
+	w.apply(rows...)
+	for _, state := range []idp.PersonState{idp.PersonDisabled, idp.PersonDeparted} {
+		w.people["p1"].State, w.people["p1"].DisabledBy = state, "helpdesk"
+		p := w.plan(rows...)
+		if p.Counts.Changed() != 0 || !strings.Contains(reasons(p), "2: an administrator disabled the person") {
+			t.Errorf("%s: %+v %s", state, p.Counts, reasons(p))
+		}
+		p = w.plan(with(rows[0], func(r *directory.FedRow) { r.Title = "科長" }), rows[1])
+		if p.Counts.Update != 1 || p.Counts.Enable != 0 || p.Changes[0].To.State != state {
+			t.Errorf("%s: %+v", state, p.Counts)
+		}
+		p = w.plan(with(rows[0], func(r *directory.FedRow) { r.Disabled = true }), rows[1])
+		if p.Counts.Changed() != 0 || len(p.Faults) != 0 {
+			t.Errorf("%s: %+v %s", state, p.Counts, reasons(p))
+		}
+	}
+	w.people["p1"].State, w.people["p1"].DisabledBy = idp.PersonDisabled, ""
+	if p := w.plan(rows...); p.Counts.Enable != 1 {
+		t.Errorf("whom the feed disabled: %+v", p.Counts)
+	}
+}

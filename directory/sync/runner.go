@@ -80,8 +80,8 @@ func (r *Runner) Do(ctx context.Context, s Source, actor string) (run *Run, err 
 	return run, err
 }
 
-// Confirm applies a kept plan by its name. ErrOutdated: another run has changed
-// people since, or it is too old.
+// Confirm applies a kept plan by its name, if the source says the same still: it is
+// read again. ErrOutdated: the plan would be another one now, or it is too old.
 func (r *Runner) Confirm(ctx context.Context, s Source, name, actor string) (run *Run, err error) {
 	err = r.alone(ctx, s, func(ctx context.Context) error {
 		if _, err := r.goOn(ctx, s); err != nil {
@@ -100,6 +100,9 @@ func (r *Runner) Confirm(ctx context.Context, s Source, name, actor string) (run
 				if r.Now().Sub(found.StartedAt) > planLife {
 					return ErrOutdated
 				}
+				if err := r.still(ctx, s, name); err != nil {
+					return err
+				}
 				run = found
 				run.State, run.Actor = Applying, actor
 				if err := r.Runs.PutRun(ctx, run); err != nil {
@@ -111,6 +114,19 @@ func (r *Runner) Confirm(ctx context.Context, s Source, name, actor string) (run
 		return ErrOutdated
 	})
 	return run, err
+}
+
+// still makes the plan once more: what was asked about an hour ago may have been a
+// feed cut short.
+func (r *Runner) still(ctx context.Context, s Source, name string) error {
+	p, err := r.make(ctx, s)
+	if err != nil {
+		return fmt.Errorf("source %s: %w", s.Name, err)
+	}
+	if p.ID != name {
+		return fmt.Errorf("%w: the source says something else now", ErrOutdated)
+	}
+	return nil
 }
 
 // goOn finishes what an interrupted run left. Its plan was approved then.

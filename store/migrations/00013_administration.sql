@@ -65,3 +65,18 @@ CREATE TABLE waiting_cards (
 );
 CREATE UNIQUE INDEX waiting_cards_open ON waiting_cards (person_id) WHERE state = 'waiting';
 CREATE INDEX waiting_cards_person ON waiting_cards (person_id, asked_at);
+
+-- Who disabled the person by hand: no feed enables them again. Empty: a feed did,
+-- or nobody.
+ALTER TABLE persons ADD COLUMN disabled_by TEXT NOT NULL DEFAULT '';
+UPDATE persons SET disabled_by = 'operator' WHERE state <> 'enabled'
+    AND EXISTS (SELECT 1 FROM events e WHERE e.person_id = persons.id AND e.kind = 'account.disable');
+
+-- Since when we have the account closed in its directory; 0: we have not, whatever
+-- its own administrators did.
+ALTER TABLE accounts ADD COLUMN shut_at BIGINT NOT NULL DEFAULT 0;
+UPDATE accounts SET shut_at = 1 WHERE EXISTS (SELECT 1 FROM directory_effects e WHERE e.account = accounts.name AND e.kind = 'disable');
+
+-- Which feed gave the post; empty: none.
+ALTER TABLE posts ADD COLUMN source TEXT NOT NULL DEFAULT '';
+UPDATE posts SET source = (SELECT p.source FROM persons p WHERE p.id = posts.person_id);

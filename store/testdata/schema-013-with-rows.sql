@@ -658,3 +658,14 @@ CREATE INDEX waiting_cards_person ON waiting_cards (person_id, asked_at);
 INSERT INTO roles VALUES ('p1', 'people', '379', 'operator:root', 1700000000000000, 'applied for');
 INSERT INTO admin_changes VALUES ('a1', 'p2', 'password', 'operator:root', 1700000000000000, 'w1', 0);
 INSERT INTO waiting_cards VALUES ('w1', 'p2', '{"ID":"k9","PersonID":"p2"}', '陳小美', '', 1700000000000000, 1900000000000000, 'waiting', '', 0, '');
+
+-- Who disabled the person by hand: no feed enables them again. Empty: a feed did,
+-- or nobody.
+ALTER TABLE persons ADD COLUMN disabled_by TEXT NOT NULL DEFAULT '';
+
+-- Since when we have the account closed in its directory; 0: we have not, whatever
+-- its own administrators did.
+ALTER TABLE accounts ADD COLUMN shut_at BIGINT NOT NULL DEFAULT 0;
+
+-- Which feed gave the post; empty: none.
+ALTER TABLE posts ADD COLUMN source TEXT NOT NULL DEFAULT '';
