@@ -59,7 +59,6 @@ type Attempts struct {
 	Flow     func(ctx context.Context, handle []byte) (*idp.Flow, error) // idp.ErrNotFound
 	Client   func(ctx context.Context, id string) (*idp.Client, error)   // idp.ErrNotFound
 	Locked   func(ctx context.Context, personID string) (bool, error)    // whether a lock-out stops phones too; nil: never
-	CardGood func(ctx context.Context, cardID string) (bool, error)      // whether a card is not revoked by its issuer; nil: not asked
 	Origin   string
 	Limits   ScanLimits // 3 open, 5 in 10 minutes if zero
 	Logger   *slog.Logger

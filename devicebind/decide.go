@@ -211,10 +211,11 @@ func (a *Attempts) mine(ctx context.Context, flow, browser []byte) (*Attempt, er
 	return t, nil
 }
 
-// Use takes the approval of that flow and browser, by one conditional statement
-// that asks again whether person, card and device are in order.
+// Approved is the approval of that flow and browser, which a session may use up
+// now: person, card and device are in order. The session asks again, in the
+// transaction that keeps it, and Settle is told how that ended.
 // idp.Denied{ReasonAttemptOver}, {ReasonPhoneUnusable} or {idp.ReasonLocked}.
-func (a *Attempts) Use(ctx context.Context, flow, browser []byte) (*Used, error) {
+func (a *Attempts) Approved(ctx context.Context, flow, browser []byte) (*Used, error) {
 	t, err := a.mine(ctx, flow, browser)
 	if err != nil {
 		return nil, err
@@ -230,19 +231,34 @@ func (a *Attempts) Use(ctx context.Context, flow, browser []byte) (*Used, error)
 	if err := a.usable(ctx, dev, now); err != nil {
 		return nil, a.unusable(ctx, t, err)
 	}
-	approved := t.ChangedAt
-	t, err = a.Store.UseAttempt(ctx, flow, browser, now)
-	if errors.Is(err, idp.ErrUsed) {
-		return nil, a.useRefused(ctx, flow, browser, now)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("use attempt: %w", err)
-	}
-	a.Notifier.Wake(browser)
 	return &Used{
-		PersonID: t.PersonID, DeviceID: t.DeviceID, CardID: dev.CardID, Attempt: b64(t.ID), ClientID: t.ClientID, At: approved, PC: t.PC,
+		PersonID: t.PersonID, DeviceID: t.DeviceID, CardID: dev.CardID, Attempt: b64(t.ID), ClientID: t.ClientID, At: t.ChangedAt, PC: t.PC,
 		Event: a.event(ctx, "login.phone", "ok", t),
 	}, nil
+}
+
+// Settle is told how the session ended that was to use the approval up; nil is
+// that it did. idp.ErrUsed becomes the reason: see Approved.
+func (a *Attempts) Settle(ctx context.Context, flow, browser []byte, outcome error) error {
+	switch {
+	case outcome == nil:
+		a.Notifier.Wake(browser)
+	case errors.Is(outcome, idp.ErrUsed):
+		return a.useRefused(ctx, flow, browser, a.Now())
+	}
+	return outcome
+}
+
+// Use takes the approval of that flow and browser for no session, by one
+// conditional statement that asks again whether person, card and device are in
+// order. Its refusals are those of Approved.
+func (a *Attempts) Use(ctx context.Context, flow, browser []byte) (*Used, error) {
+	used, err := a.Approved(ctx, flow, browser)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.Store.UseAttempt(ctx, flow, browser, a.Now())
+	return used, a.Settle(ctx, flow, browser, err)
 }
 
 // unusable puts an approval that may not be used on record.

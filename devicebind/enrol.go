@@ -64,7 +64,6 @@ type Enroller struct {
 	Keeper   *Keeper
 	Hasher   PINHasher
 	Cards    func(ctx context.Context, personID string) ([]idp.Card, error) // bound now
-	CardGood func(ctx context.Context, cardID string) (bool, error)         // as Attempts.CardGood
 	Factors  *Factors
 	Notifier *Notifier // told when an enrolment changes; keyed by its ID
 	Origin   string    // of this server, as phones see it: "https://id.example.gov.tw"

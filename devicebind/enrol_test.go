@@ -280,7 +280,6 @@ func TestT148_DiesWithTheCardTheSessionAndThePerson(t *testing.T) {
 		"card unbound": func(w *world, who devicebind.Who) error {
 			return w.nodes[0].db.UnbindCard(w.ctx, "card-"+who.Person.ID, w.clock())
 		},
-		"card revoked by its issuer": func(w *world, who devicebind.Who) error { w.revoked["card-"+who.Person.ID] = true; return nil },
 		"session ended": func(w *world, who devicebind.Who) error {
 			_, err := w.nodes[0].db.EndSession(w.ctx, who.Session.ID, w.clock())
 			return err

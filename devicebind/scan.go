@@ -67,26 +67,7 @@ func (a *Attempts) usable(ctx context.Context, dev *Device, now time.Time) error
 	if dev.Standing(now) != StandingActive {
 		return denied(ReasonPhoneUnusable)
 	}
-	if err := cardGood(ctx, a.CardGood, dev.CardID); err != nil {
-		return err
-	}
 	return a.unlocked(ctx, dev.PersonID)
-}
-
-// cardGood asks whether the issuer has not revoked the card that vouched for a
-// device: lists change without anything in the store.
-func cardGood(ctx context.Context, ask func(ctx context.Context, cardID string) (bool, error), cardID string) error {
-	if ask == nil || cardID == "" {
-		return nil
-	}
-	good, err := ask(ctx, cardID)
-	if err != nil {
-		return fmt.Errorf("check card: %w", err)
-	}
-	if !good {
-		return denied(ReasonPhoneUnusable)
-	}
-	return nil
 }
 
 func (a *Attempts) unlocked(ctx context.Context, personID string) error {

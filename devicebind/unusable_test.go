@@ -1,12 +1,16 @@
 package devicebind_test
 
 import (
+	"crypto/sha256"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/devicebind/app"
+	"taipeion.internal/idp/session"
 )
 
 // stop is a way in which a phone becomes unusable.
@@ -27,7 +31,6 @@ var stops = []stop{
 	{"card unbound", func(w *world, who devicebind.Who, _ *app.Phone) {
 		w.must(w.nodes[1].db.UnbindCard(w.ctx, "card-"+who.Person.ID, w.clock()))
 	}, devicebind.ReasonPhoneUnusable},
-	{"card revoked by its issuer", func(w *world, who devicebind.Who, _ *app.Phone) { w.revoked["card-"+who.Person.ID] = true }, devicebind.ReasonPhoneUnusable},
 	{"suspended", func(w *world, _ devicebind.Who, p *app.Phone) {
 		w.must(w.nodes[1].devices.SuspendFor(w.ctx, p.DeviceID, true, "helpdesk", "lost"))
 	}, devicebind.ReasonPhoneUnusable},
@@ -149,6 +152,110 @@ func TestT137_SessionsOfAStoppedPhoneEnd(t *testing.T) {
 			}
 			if !found || len(sessions) != 2 { // the card's and the other phone's
 				w.Fatalf("%s: %d sessions", name, len(sessions))
+			}
+		}
+	})
+}
+
+// open keeps a session for an approval, as the login of that page does.
+func (w *world) open(n *node, pg page, used *devicebind.Used, id string) error {
+	token := sha256.Sum256([]byte(id))
+	now := w.clock()
+	s := &idp.Session{ID: id, PersonID: used.PersonID, CreatedAt: now, SeenAt: now, EndsAt: now.Add(time.Hour),
+		Evidence: []idp.Evidence{{Method: idp.MethodPhone, At: now, Device: used.DeviceID, Near: true}}}
+	a := session.Approval{Flow: pg.flow, Browser: pg.browser, PersonID: used.PersonID, Known: token[:]}
+	return n.db.CreateByPhone(w.ctx, s, token[:], nil, a, used.Event)
+}
+
+// noSession fails where the phone still has one.
+func (w *world) noSession(who devicebind.Who, deviceID string) {
+	w.Helper()
+	list, err := w.nodes[0].db.PersonSessions(w.ctx, who.Person.ID, w.clock())
+	w.must(err)
+	for _, s := range list {
+		if s.Evidence[0].Device == deviceID {
+			w.Fatalf("session %s of the phone goes on", s.ID)
+		}
+	}
+}
+
+// notKnown fails where the browser of that session is known as the person's.
+func (w *world) notKnown(who devicebind.Who, id string) {
+	w.Helper()
+	browser := sha256.Sum256([]byte(id))
+	if _, err := w.nodes[0].db.KnownBrowser(w.ctx, who.Person.ID, browser[:]); !errors.Is(err, idp.ErrNotFound) {
+		w.Fatalf("the browser is known: %v", err)
+	}
+}
+
+// TestT137_StoppedBetweenApprovalAndSession: the node found everything in order,
+// and then another one ended phone, card or person before the session was kept.
+func TestT137_StoppedBetweenApprovalAndSession(t *testing.T) {
+	for _, s := range stops {
+		if s.name == "locked" {
+			continue // a lock-out stops what comes later
+		}
+		t.Run(s.name, func(t *testing.T) {
+			onBoth(t, func(w *world) {
+				who := w.person()
+				p := w.phone(who)
+				n, pg := w.nodes[0], w.approved(p)
+				used, err := n.attempts.Approved(w.ctx, pg.flow, pg.browser)
+				w.must(err)
+				s.do(w, who, p)
+				err = w.open(n, pg, used, "late")
+				if !errors.Is(err, idp.ErrUsed) {
+					w.Fatalf("the session is kept: %v", err)
+				}
+				w.denied(n.attempts.Settle(w.ctx, pg.flow, pg.browser, err), devicebind.ReasonPhoneUnusable, devicebind.ReasonAttemptOver)
+				w.noSession(who, p.DeviceID)
+				w.notKnown(who, "late")
+				// Nor does it raise a session of before.
+				now := w.clock()
+				old, fresh := w.login(who.Person, idp.Evidence{Method: idp.MethodPassword}), sha256.Sum256([]byte("fresh"))
+				hash := sha256.Sum256([]byte(old.Session.ID))
+				err = n.db.RenewByPhone(w.ctx, hash[:], fresh[:], []idp.Evidence{{Method: idp.MethodPhone, At: now, Device: p.DeviceID}}, now,
+					session.Approval{Flow: pg.flow, Browser: pg.browser, PersonID: used.PersonID})
+				if !errors.Is(err, idp.ErrUsed) {
+					w.Fatalf("the session is raised: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestT137_RaceOfStopAndSession: whichever comes first, nothing of the phone is
+// left after it was stopped.
+func TestT137_RaceOfStopAndSession(t *testing.T) {
+	onBoth(t, func(w *world) {
+		for _, s := range stops {
+			if s.name == "locked" || s.name == "disabled" || s.name == "departed" {
+				continue // a disabled person's sessions open nothing, and are not ended
+			}
+			for i := range 6 {
+				who := w.person()
+				p := w.phone(who)
+				n, pg := w.nodes[0], w.approved(p)
+				used, err := n.attempts.Approved(w.ctx, pg.flow, pg.browser)
+				w.must(err)
+				id := w.id("race")
+				_, failed := together(2, func(k int) error {
+					if k == 0 {
+						s.do(w, who, p)
+						return nil
+					}
+					time.Sleep(time.Duration(i) * 300 * time.Microsecond)
+					return w.open(n, pg, used, id)
+				})
+				for _, err := range failed {
+					if !errors.Is(err, idp.ErrUsed) {
+						w.Fatalf("%s: %v", s.name, err)
+					}
+				}
+				w.noSession(who, p.DeviceID)
+				if s.name != "card unbound" { // which says nothing of the browser
+					w.notKnown(who, id)
+				}
 			}
 		}
 	})

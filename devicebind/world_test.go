@@ -45,12 +45,11 @@ type node struct {
 // world is two nodes on one database, with a clock that tests set.
 type world struct {
 	testing.TB
-	nodes   [2]*node
-	sealer  *keys.Sealer
-	ctx     context.Context // of a request from the city's network
-	locked  map[string]bool // people that a lock-out stops
-	revoked map[string]bool // cards that their issuer revoked
-	seq     int
+	nodes  [2]*node
+	sealer *keys.Sealer
+	ctx    context.Context // of a request from the city's network
+	locked map[string]bool // people that a lock-out stops
+	seq    int
 
 	opened store.Options
 
@@ -85,7 +84,7 @@ func onBoth(t *testing.T, test func(w *world)) {
 func newWorld(t testing.TB, o store.Options) *world {
 	t.Helper()
 	// The start of a slot, so that tests know where in it they are.
-	w := &world{TB: t, now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), locked: map[string]bool{}, revoked: map[string]bool{}}
+	w := &world{TB: t, now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), locked: map[string]bool{}}
 	o.Now, w.opened = w.clock, o
 	w.ctx = idp.WithOrigin(t.Context(), idp.Origin{RequestID: "r", Address: netip.MustParseAddr("10.1.2.3"), City: true})
 	var err error
@@ -119,11 +118,9 @@ func (w *world) node(o store.Options) *node {
 	n.devices = &devicebind.Devices{Store: db, Factors: factors, Keeper: keeper, Origin: origin, Now: w.clock}
 	n.attempts = &devicebind.Attempts{
 		Store: db, Devices: db, Codes: n.codes, Keeper: keeper, Hasher: hasher, Notifier: n.notifier, Flow: db.Flow, Client: db.Client,
-		Locked:   func(_ context.Context, personID string) (bool, error) { return w.locked[personID], nil },
-		CardGood: func(_ context.Context, cardID string) (bool, error) { return !w.revoked[cardID], nil },
-		Origin:   origin, Now: w.clock,
+		Locked: func(_ context.Context, personID string) (bool, error) { return w.locked[personID], nil },
+		Origin: origin, Now: w.clock,
 	}
-	n.enroller.CardGood = n.attempts.CardGood
 	n.otp = &devicebind.OTP{Store: db, Guesses: db, Keeper: keeper, Factors: factors, Issuer: "臺北通", Now: w.clock}
 	n.passkeys = &devicebind.Passkeys{Store: db, Keeper: keeper, Factors: factors, Origin: origin, Name: "Login", Now: w.clock}
 	return n

@@ -51,7 +51,7 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := h.enter(w, r, v, person, idp.Evidence{Method: idp.MethodCard, At: h.Now(), Card: card.ID}); err != nil {
-		h.fail(w, r, err)
+		h.cardRefused(w, r, v, person, err) // its binding may have ended just now
 		return
 	}
 	h.rememberTab(w, templates.TabCard)

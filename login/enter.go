@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
+	"taipeion.internal/idp/session"
 )
 
 // enter turns evidence into a session. The browser's own session is stepped up
@@ -35,6 +37,32 @@ func (h *Handler) enterWith(w http.ResponseWriter, r *http.Request, v *visit, pe
 		}
 	}
 	return errors.Join(err, remembered())
+}
+
+// enterByPhone is enter for a login that a phone approved: the approval is used
+// up, and the browser noted, in the transaction that keeps the session.
+func (h *Handler) enterByPhone(w http.ResponseWriter, r *http.Request, v *visit, used *devicebind.Used) error {
+	// The approval may bear another node's clock, a little ahead of ours.
+	at := h.Now()
+	if used.At.Before(at) {
+		at = used.At
+	}
+	ev := idp.Evidence{Method: idp.MethodPhone, At: at, Device: used.DeviceID, Near: true, Act: used.Attempt}
+	known, err := h.newlyKnown(w, r, used.PersonID, []idp.Evidence{ev})
+	if err != nil {
+		return err
+	}
+	a := session.Approval{Flow: v.flow.Handle, Browser: v.flow.Browser, PersonID: used.PersonID, Known: known}
+	if v.current == nil || v.current.Person.ID != used.PersonID {
+		_, err = h.Sessions.BeginByPhone(w, r, ev, a, used.Event)
+	} else {
+		used.Event.Detail = joinDetail("same session", used.Event.Detail)
+		err = h.Sessions.StepUpByPhone(w, r, v.current, ev, a, used.Event)
+		if errors.Is(err, idp.ErrConflict) {
+			err = nil // the same form, sent twice at once: the other one did it
+		}
+	}
+	return h.Factors.Attempts.Settle(r.Context(), v.flow.Handle, v.flow.Browser, err)
 }
 
 func joinDetail(a, b string) string {

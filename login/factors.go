@@ -19,7 +19,9 @@ const reasonPhoneFar idp.Reason = "phone_far" // from there the phone alone is n
 // Attempts are logins by phone.
 type Attempts interface {
 	Look(ctx context.Context, flow, browser []byte) (*devicebind.View, error)
+	Approved(ctx context.Context, flow, browser []byte) (*devicebind.Used, error)
 	Use(ctx context.Context, flow, browser []byte) (*devicebind.Used, error)
+	Settle(ctx context.Context, flow, browser []byte, outcome error) error
 }
 
 // Codes are what QR codes say.
@@ -169,30 +171,38 @@ func (h *Handler) knownFor() time.Duration {
 // that was noted more recently writes nothing.
 const knownEvery = 24 * time.Hour
 
+// newlyKnown is the browser of a login that proved enough, where that is to be
+// noted; nil where it is not. It sets the cookie.
+func (h *Handler) newlyKnown(w http.ResponseWriter, r *http.Request, personID string, evidence []idp.Evidence) ([]byte, error) {
+	now := h.Now()
+	if h.Factors.Known == nil || !policy.MakesKnown(evidence, now) {
+		return nil, nil
+	}
+	browser := h.Sessions.Known(r)
+	if browser == nil {
+		return h.Sessions.NewKnown(w), nil
+	}
+	at, err := h.Factors.Known.KnownBrowser(r.Context(), personID, browser)
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return h.Sessions.NewKnown(w), nil // it is somebody else's mark, who may hold a copy of it
+	case err != nil:
+		return nil, fmt.Errorf("read known browser: %w", err)
+	case now.Sub(at) < knownEvery:
+		return nil, nil
+	}
+	return browser, nil
+}
+
 // rememberBrowser begins to note the browser of a login that proved enough; wait
 // ends it. It goes on beside the writing of the session: what arrives at the
 // store together is made durable together.
 func (h *Handler) rememberBrowser(w http.ResponseWriter, r *http.Request, personID string, evidence []idp.Evidence) (wait func() error, err error) {
+	browser, err := h.newlyKnown(w, r, personID, evidence)
+	if err != nil || browser == nil {
+		return func() error { return nil }, err
+	}
 	now := h.Now()
-	nothing := func() error { return nil }
-	if h.Factors.Known == nil || !policy.MakesKnown(evidence, now) {
-		return nothing, nil
-	}
-	browser := h.Sessions.Known(r)
-	if browser != nil {
-		at, err := h.Factors.Known.KnownBrowser(r.Context(), personID, browser)
-		switch {
-		case errors.Is(err, idp.ErrNotFound):
-			browser = nil // somebody else's mark, who may hold a copy of it
-		case err != nil:
-			return nil, fmt.Errorf("read known browser: %w", err)
-		case now.Sub(at) < knownEvery:
-			return nothing, nil
-		}
-	}
-	if browser == nil {
-		browser = h.Sessions.NewKnown(w)
-	}
 	done := make(chan error, 1)
 	go func() { done <- h.Factors.Known.RememberBrowser(r.Context(), personID, browser, now) }()
 	return func() error {

@@ -155,46 +155,47 @@ func (h *Handler) qrLook(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, t)
 }
 
-// qr goes on after the phone has approved: it uses the approval up, which asks
-// again whether phone, person and card are in order, and opens the session.
+// qr goes on after the phone has approved: the session that it opens uses the
+// approval up, and asks again whether phone, person and card are in order.
 func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	v := h.posted(w, r, maxForm, proofs...)
 	if v == nil {
 		return
 	}
-	used, err := h.Factors.Attempts.Use(r.Context(), v.flow.Handle, v.flow.Browser)
+	used, err := h.Factors.Attempts.Approved(r.Context(), v.flow.Handle, v.flow.Browser)
 	if err != nil {
 		h.qrRefused(w, r, v, "", err)
 		return
 	}
-	place, err := h.place(r, used.PersonID)
+	enough, err := h.phoneEnough(r, v, used)
+	if enough {
+		err = h.enterByPhone(w, r, v, used)
+	} else if _, useless := h.Factors.Attempts.Use(r.Context(), v.flow.Handle, v.flow.Browser); useless != nil {
+		err = useless // it is gone anyway
+	}
 	if err != nil {
-		h.fail(w, r, err)
+		h.qrRefused(w, r, v, used.PersonID, err)
 		return
 	}
-	switch {
-	case !policy.PhoneAlone(place):
-		h.qrRefused(w, r, v, used.PersonID, idp.Denied{Reason: reasonPhoneFar})
-		return
-	case v.decision.Step == policy.StepLevel && v.current.Person.ID != used.PersonID:
-		h.qrRefused(w, r, v, used.PersonID, idp.Denied{Reason: idp.ReasonOtherPerson})
-		return
-	case v.flow.Ask.Method != "" && v.flow.Ask.Method != idp.MethodPhone:
-		v.next(w, r) // another proof is asked for: this one would not count
-		return
+	if enough {
+		h.rememberTab(w, templates.TabQR)
 	}
-	// The approval may bear another node's clock, a little ahead of ours.
-	at := h.Now()
-	if used.At.Before(at) {
-		at = used.At
-	}
-	ev := idp.Evidence{Method: idp.MethodPhone, At: at, Device: used.DeviceID, Near: true, Act: used.Attempt}
-	if err := h.enterWith(w, r, v, &idp.Person{ID: used.PersonID}, []idp.Evidence{ev}, used.Event); err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	h.rememberTab(w, templates.TabQR)
 	v.next(w, r)
+}
+
+// phoneEnough tells whether the approval opens a session; without an error it
+// is another proof that is asked for.
+func (h *Handler) phoneEnough(r *http.Request, v *visit, used *devicebind.Used) (bool, error) {
+	place, err := h.place(r, used.PersonID)
+	switch {
+	case err != nil:
+		return false, err
+	case !policy.PhoneAlone(place):
+		return false, idp.Denied{Reason: reasonPhoneFar}
+	case v.decision.Step == policy.StepLevel && v.current.Person.ID != used.PersonID:
+		return false, idp.Denied{Reason: idp.ReasonOtherPerson}
+	}
+	return v.flow.Ask.Method == "" || v.flow.Ask.Method == idp.MethodPhone, nil
 }
 
 // qrRefused says why, on the tab where one can go on.

@@ -241,7 +241,7 @@ func TestT137_PhonesThatMayNot(t *testing.T) {
 		w.wantReason(b.post("/login/qr", "flow", flow), devicebind.ReasonAttemptOver)
 		b, flow, _ = approved("ab1003", 2)
 		w.must(w.db.UnbindCard(w.Context(), "card-ab1003", w.clock()))
-		w.wantReason(b.post("/login/qr", "flow", flow), devicebind.ReasonPhoneUnusable)
+		w.wantReason(b.post("/login/qr", "flow", flow), devicebind.ReasonAttemptOver)
 		// A step-up takes no other person's phone.
 		phone := w.phoneOf("ab1004", w.cardOf("ab1004", 3, true))
 		b = w.browser()

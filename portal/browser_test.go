@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader/cardtest"
@@ -57,12 +58,30 @@ func (b *browser) in(account string, method idp.Method) {
 	r.Header.Set("User-Agent", "Firefox")
 	ev := idp.Evidence{Method: method, At: b.clock()}
 	if method == idp.MethodCard {
-		ev.Card = "card"
+		ev.Card = b.cardOf(b.person[account])
 	}
 	if _, err := b.sessions.Begin(rec, r, b.person[account].ID, ev); err != nil {
 		b.Fatal(err)
 	}
 	b.keep(rec.Result())
+}
+
+// cardOf is the person's bound card; one is bound if there is none.
+func (b *browser) cardOf(p *idp.Person) string {
+	b.Helper()
+	cards, err := b.db.CardsOf(b.Context(), p.ID)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if len(cards) > 0 {
+		return cards[0].ID
+	}
+	c := &idp.Card{ID: "card-" + p.ID, PersonID: p.ID, IssuerKeyID: "issuer", SubjectSerial: p.ID, Fingerprint: p.ID, Name: p.Name,
+		NotAfter: b.clock().Add(365 * 24 * time.Hour), BoundAt: b.clock()}
+	if err := b.db.BindCard(b.Context(), c); err != nil {
+		b.Fatal(err)
+	}
+	return c.ID
 }
 
 func (b *browser) keep(res *http.Response) {

@@ -136,6 +136,30 @@ func (m *Manager) Begin(w http.ResponseWriter, r *http.Request, personID string,
 // BeginAll is Begin with several pieces of evidence, one of each method.
 func (m *Manager) BeginAll(w http.ResponseWriter, r *http.Request, personID string, evidence []idp.Evidence,
 	events ...idp.Event) (*idp.Session, error) {
+	return m.begin(w, r, personID, evidence, func(s *idp.Session, hash, replaces []byte) error {
+		return m.Store.CreateSession(r.Context(), s, hash, replaces, noted(events, s.ID)...)
+	})
+}
+
+// BeginByPhone is Begin for a login that a phone approved, which is used up by
+// it: idp.ErrUsed if it can't be any more.
+func (m *Manager) BeginByPhone(w http.ResponseWriter, r *http.Request, ev idp.Evidence, a Approval,
+	events ...idp.Event) (*idp.Session, error) {
+	return m.begin(w, r, a.PersonID, []idp.Evidence{ev}, func(s *idp.Session, hash, replaces []byte) error {
+		return m.Store.CreateByPhone(r.Context(), s, hash, replaces, a, noted(events, s.ID)...)
+	})
+}
+
+// noted are the events with the session that they happened in.
+func noted(events []idp.Event, sessionID string) []idp.Event {
+	for i := range events {
+		events[i].SessionID = sessionID
+	}
+	return events
+}
+
+func (m *Manager) begin(w http.ResponseWriter, r *http.Request, personID string, evidence []idp.Evidence,
+	create func(s *idp.Session, hash, replaces []byte) error) (*idp.Session, error) {
 	old, err := m.Current(r)
 	if err != nil {
 		return nil, err
@@ -158,10 +182,7 @@ func (m *Manager) BeginAll(w http.ResponseWriter, r *http.Request, personID stri
 	if a := idp.OriginFrom(r.Context()).Address; a.IsValid() {
 		s.Address = a.String()
 	}
-	for i := range events {
-		events[i].SessionID = s.ID
-	}
-	if err := m.Store.CreateSession(r.Context(), s, hash, replaces, events...); err != nil {
+	if err := create(s, hash, replaces); err != nil {
 		return nil, fmt.Errorf("create session: %w", err)
 	}
 	if replaces != nil {
@@ -181,6 +202,21 @@ func (m *Manager) StepUp(w http.ResponseWriter, r *http.Request, c *Current, ev 
 // StepUpAll is StepUp with several pieces of evidence, one of each method.
 func (m *Manager) StepUpAll(w http.ResponseWriter, r *http.Request, c *Current, added []idp.Evidence,
 	events ...idp.Event) error {
+	return m.raise(w, c, added, func(hash []byte, evidence []idp.Evidence, now time.Time) error {
+		return m.Store.RenewSession(r.Context(), c.tokenHash, hash, evidence, now, noted(events, c.Session.ID)...)
+	})
+}
+
+// StepUpByPhone is StepUp for a login that a phone approved: see BeginByPhone.
+func (m *Manager) StepUpByPhone(w http.ResponseWriter, r *http.Request, c *Current, ev idp.Evidence, a Approval,
+	events ...idp.Event) error {
+	return m.raise(w, c, []idp.Evidence{ev}, func(hash []byte, evidence []idp.Evidence, now time.Time) error {
+		return m.Store.RenewByPhone(r.Context(), c.tokenHash, hash, evidence, now, a, noted(events, c.Session.ID)...)
+	})
+}
+
+func (m *Manager) raise(w http.ResponseWriter, c *Current, added []idp.Evidence,
+	renew func(hash []byte, evidence []idp.Evidence, now time.Time) error) error {
 	evidence := slices.Clone(added)
 	for _, e := range c.Session.Evidence {
 		if !slices.ContainsFunc(added, func(a idp.Evidence) bool { return a.Method == e.Method }) {
@@ -189,10 +225,7 @@ func (m *Manager) StepUpAll(w http.ResponseWriter, r *http.Request, c *Current, 
 	}
 	token, hash := NewHandle()
 	now := m.Now()
-	for i := range events {
-		events[i].SessionID = c.Session.ID
-	}
-	if err := m.Store.RenewSession(r.Context(), c.tokenHash, hash, evidence, now, events...); err != nil {
+	if err := renew(hash, evidence, now); err != nil {
 		return fmt.Errorf("renew session: %w", err)
 	}
 	m.Forget()

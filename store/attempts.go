@@ -15,7 +15,8 @@ const (
 	noteScan query = `UPDATE devices AS d SET signed_at = $3, s1 = $2, s2 = d.s1, s3 = d.s2, s4 = d.s3, s5 = d.s4
 		WHERE d.id = $1 AND d.signed_at < $3 AND ` + deviceActive + `
 			AND (CASE CAST($4 AS BIGINT) WHEN 1 THEN d.s1 WHEN 2 THEN d.s2 WHEN 3 THEN d.s3 WHEN 4 THEN d.s4 ELSE d.s5 END) <= $5`
-	openScans query = `SELECT COUNT(*) FROM qr_attempts WHERE device_id = $1 AND state = 'scanned' AND ends_at > $2 AND browser <> $3`
+	fewScans query = `SELECT 1 AS few FROM devices d WHERE d.id = $1
+		AND (SELECT COUNT(*) FROM qr_attempts WHERE device_id = $1 AND state = 'scanned' AND ends_at > $2 AND browser <> $3) < $4`
 	// putAttempt leaves an open attempt of the browser alone, and one that was
 	// closed since the code was issued ($12): a code is good once.
 	putAttempt query = `INSERT INTO qr_attempts (browser, id, flow, client_id, device_id, person_id, nonce, state, pc, scanned_at, changed_at, ends_at)
@@ -37,10 +38,10 @@ const (
 		WHERE d.id = $1 AND d.revoked_at = 0 AND d.suspended_at = 0 AND ` + deviceSound + ` AND (d.sign_count < $3 OR d.sign_count = 0 AND $3 = CAST(0 AS BIGINT))`
 	noteBurn      query = `UPDATE devices SET pin_failures = 0, sign_count = $2 WHERE id = $1 AND (sign_count < $2 OR sign_count = 0 AND $2 = CAST(0 AS BIGINT))`
 	decideAttempt query = `UPDATE qr_attempts SET state = $3, changed_at = $4 WHERE id = $1 AND device_id = $2 AND state = 'scanned' AND ends_at > $4`
-	useAttempt    query = `UPDATE qr_attempts SET state = 'used', changed_at = $2
+	useApproved   query = `UPDATE qr_attempts SET state = 'used', changed_at = $2
 		WHERE browser = $1 AND flow = $3 AND state = 'approved' AND ends_at > $2
-			AND EXISTS (SELECT 1 FROM devices d WHERE d.id = qr_attempts.device_id AND ` + deviceActive + `)
-		RETURNING ` + attemptColumns
+			AND EXISTS (SELECT 1 FROM devices d WHERE d.id = qr_attempts.device_id AND ` + deviceActive + `)`
+	useAttempt   query = useApproved + ` RETURNING ` + attemptColumns
 	changedSince query = `SELECT browser, changed_at FROM qr_attempts WHERE changed_at >= $1
 		UNION ALL SELECT id, changed_at FROM enrolments WHERE changed_at >= $1`
 )
@@ -50,32 +51,14 @@ func (s *Store) ScanAttempt(ctx context.Context, a *devicebind.Attempt, signedAt
 	if limits.Scans < 1 || limits.Scans > devicebind.MaxScans {
 		return errors.New("the number of scans is out of range")
 	}
-	return s.write(ctx, func(r runner) error {
-		now := micros(a.ScannedAt)
-		n, err := r.exec(with(noteScan, a.DeviceID, now, signedAt, int64(limits.Scans), micros(a.ScannedAt.Add(-limits.Window))))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return idp.ErrConflict
-		}
-		var open int
-		if err := r.row(with(openScans, a.DeviceID, now, a.Browser), &open); err != nil {
-			return err
-		}
-		if open >= limits.Open {
-			return idp.ErrConflict
-		}
-		n, err = r.exec(with(putAttempt, a.Browser, a.ID, a.Flow, a.ClientID, a.DeviceID, a.PersonID, a.Nonce, text(a.PC), now, micros(a.ChangedAt),
-			micros(a.EndsAt), micros(a.EndsAt.Add(-devicebind.AttemptLife))))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return idp.ErrUsed
-		}
-		return keep(r, events)
-	})
+	now := micros(a.ScannedAt)
+	var one int64
+	return s.checked(ctx, []check{
+		needs(with(noteScan, a.DeviceID, now, signedAt, int64(limits.Scans), micros(a.ScannedAt.Add(-limits.Window))), idp.ErrConflict),
+		{with(fewScans, a.DeviceID, now, a.Browser, int64(limits.Open)), idp.ErrConflict, []any{&one}},
+		needs(with(putAttempt, a.Browser, a.ID, a.Flow, a.ClientID, a.DeviceID, a.PersonID, a.Nonce, text(a.PC), now, micros(a.ChangedAt),
+			micros(a.EndsAt), micros(a.EndsAt.Add(-devicebind.AttemptLife))), idp.ErrUsed),
+	}, inserts(events))
 }
 
 func attemptInto(a *devicebind.Attempt) []any {
@@ -116,18 +99,7 @@ func (s *Store) DecideAttempt(ctx context.Context, id []byte, deviceID string, t
 	default:
 		return errors.New("not a decision")
 	}
-	return s.write(ctx, func(r runner) error {
-		for _, change := range []statement{note, decide} {
-			n, err := r.exec(change)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return idp.ErrUsed
-			}
-		}
-		return keep(r, events)
-	})
+	return s.checked(ctx, []check{needs(note, idp.ErrUsed), needs(decide, idp.ErrUsed)}, inserts(events))
 }
 
 // UseAttempt implements devicebind.AttemptStore.

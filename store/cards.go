@@ -34,6 +34,9 @@ const (
 	boundCards    query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.unbound_at = 0 AND c.id > $1 ORDER BY c.id LIMIT $2`
 	unbindCard    query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0`
 	endCardGrants query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline AND session_id IN (SELECT id FROM sessions WHERE card_id = $1 AND card_id <> '' AND ended_at = $2)`
+	// What they have under way ends, too, and before the sessions: see CreateByPhone.
+	endCardAttempts query = `UPDATE qr_attempts SET state = 'denied', changed_at = $2
+		WHERE state IN ('scanned', 'approved') AND device_id IN (SELECT id FROM devices WHERE card_id = $1)`
 	// The phones that the card vouched for are suspended with it: their sessions end.
 	endCardPhones query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND person_id = (SELECT person_id FROM cards WHERE id = $1)
 		AND EXISTS (SELECT 1 FROM devices d WHERE d.card_id = $1 AND sessions.evidence LIKE '%"device":"' || d.id || '"%')`
@@ -159,7 +162,7 @@ func (s *Store) UnbindCard(ctx context.Context, cardID string, at time.Time, eve
 		if n == 0 {
 			return idp.ErrNotFound
 		}
-		for _, end := range []query{endCardSession, endCardGrants, endCardPhones} {
+		for _, end := range []query{endCardAttempts, endCardSession, endCardGrants, endCardPhones} {
 			if _, err := r.exec(with(end, cardID, micros(at))); err != nil {
 				return err
 			}

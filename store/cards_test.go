@@ -195,3 +195,45 @@ func TestUnbindCard_EndsThePhonesSessions(t *testing.T) {
 		}
 	})
 }
+
+// TestT106_CardUnboundBeforeItsSession: another node ends the binding between the
+// look at the card and the session.
+func TestT106_CardUnboundBeforeItsSession(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
+		here, there := d.open(t), d.open(t)
+		addPerson(t, here, "p1")
+		byCard := func(id, card string) error {
+			s := aSession(id)
+			s.Evidence = []idp.Evidence{{Method: idp.MethodCard, At: noon, Card: card}}
+			return here.CreateSession(t.Context(), s, []byte(id), nil)
+		}
+		unusable := func(err error) {
+			t.Helper()
+			if !errors.Is(err, idp.Denied{Reason: idp.ReasonCardUnusable}) {
+				t.Fatalf("the session is kept: %v", err)
+			}
+		}
+		must(t, here.BindCard(t.Context(), aCard("k0", "p1", "1111")))
+		must(t, here.CreateSession(t.Context(), aSession("before"), []byte("before"), nil))
+		must(t, there.UnbindCard(t.Context(), "k0", noon))
+		unusable(byCard("late", "k0"))
+		unusable(here.RenewSession(t.Context(), []byte("before"), []byte("raised"), []idp.Evidence{{Method: idp.MethodCard, At: noon, Card: "k0"}}, noon))
+		for i := range 20 {
+			card := fmt.Sprintf("r%d", i)
+			must(t, here.BindCard(t.Context(), aCard(card, "p1", card)))
+			errs := together(2, func(k int) error {
+				if k == 0 {
+					return there.UnbindCard(t.Context(), card, noon)
+				}
+				return byCard("s"+card, card)
+			})
+			must(t, errs[0])
+			if errs[1] != nil {
+				unusable(errs[1])
+			}
+			if _, _, err := here.Session(t.Context(), []byte("s"+card)); !errors.Is(err, idp.ErrNotFound) {
+				t.Fatalf("the card's session goes on: %v", err)
+			}
+		}
+	})
+}

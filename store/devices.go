@@ -103,8 +103,10 @@ func (s *Store) stopDevice(ctx context.Context, change statement, id string, at 
 			return idp.ErrNotFound
 		}
 		opened := `%"device":"` + id + `"%`
+		// The attempts come first: a login that is opening its session has taken one
+		// of them, and what it keeps is there when the others run.
 		for _, end := range []statement{
-			with(forgetBrowsersOf, id), with(closeAttempts, id, micros(at)), with(endDeviceSessions, id, micros(at), opened), with(endDeviceGrants, id, micros(at), opened),
+			with(closeAttempts, id, micros(at)), with(forgetBrowsersOf, id), with(endDeviceSessions, id, micros(at), opened), with(endDeviceGrants, id, micros(at), opened),
 		} {
 			if _, err := r.exec(end); err != nil {
 				return err

@@ -151,14 +151,5 @@ func (s *Store) conditional(ctx context.Context, change statement, otherwise err
 		}
 		return err
 	}
-	return s.write(ctx, func(r runner) error {
-		n, err := r.exec(change)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return otherwise
-		}
-		return keep(r, events)
-	})
+	return s.checked(ctx, []check{needs(change, otherwise)}, inserts(events))
 }

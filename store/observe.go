@@ -8,7 +8,7 @@ import (
 	idp "taipeion.internal/idp"
 )
 
-// one, all and write are the engine's, and tell the observers what happened:
+// one, all, checked and write are the engine's, and tell the observers what happened:
 // after the commit, so that nobody hears of what did not, and before the caller
 // goes on.
 
@@ -23,6 +23,18 @@ func (s *Store) one(ctx context.Context, one statement, dest ...any) (int64, err
 func (s *Store) all(ctx context.Context, list []statement) error {
 	err := s.engine.all(ctx, list)
 	s.tell(list, err)
+	return err
+}
+
+func (s *Store) checked(ctx context.Context, checks []check, rest []statement) error {
+	err := s.engine.checked(ctx, checks, rest)
+	if s.onEvent != nil || s.onEnd != nil {
+		list := make([]statement, 0, len(checks)+len(rest))
+		for _, c := range checks {
+			list = append(list, c.statement)
+		}
+		s.tell(append(list, rest...), err)
+	}
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	idp "taipeion.internal/idp"
 )
@@ -158,6 +159,87 @@ func (e *pgEngine) send(jobs []*job) ([]error, error) {
 		failed = fmt.Errorf("%w: %w", idp.ErrUnavailable, failed)
 	}
 	return answers, failed
+}
+
+// checked takes two round trips, however many statements there are: one begins
+// and checks, the other writes the rest and commits.
+func (e *pgEngine) checked(ctx context.Context, checks []check, rest []statement) error {
+	var found error
+	err := e.again(ctx, func(ctx context.Context) error {
+		conn, err := e.pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release() // the pool closes a connection that is left in a transaction
+		if found, err = e.check(ctx, conn, checks); err != nil || found != nil {
+			_, _ = conn.Exec(ctx, pgRollback)
+			return err
+		}
+		batch := &pgx.Batch{}
+		queue(batch, rest)
+		e.writes.Add(int64(batch.Len()))
+		batch.Queue(pgCommit)
+		if err = conn.SendBatch(ctx, batch).Close(); err != nil {
+			_, _ = conn.Exec(ctx, pgRollback)
+		}
+		return err
+	})
+	if err == nil {
+		err = found
+	}
+	return err
+}
+
+const (
+	pgBegin    = "BEGIN"
+	pgCommit   = "COMMIT"
+	pgRollback = "ROLLBACK"
+)
+
+func queue(batch *pgx.Batch, list []statement) {
+	for _, s := range list {
+		batch.Queue(string(s.query), clean(s.args)...)
+	}
+}
+
+// check begins a transaction and runs the checks; found is the answer of the
+// first that had no row.
+func (e *pgEngine) check(ctx context.Context, conn *pgxpool.Conn, checks []check) (found, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(pgBegin)
+	for _, c := range checks {
+		queue(batch, []statement{c.statement})
+	}
+	e.writes.Add(int64(len(checks)))
+	results := conn.SendBatch(ctx, batch)
+	_, err = results.Exec()
+	for i := 0; i < len(checks) && err == nil && found == nil; i++ {
+		found, err = checks[i].receive(results)
+	}
+	// What a later check ran into is no matter once an earlier one said no.
+	if closed := results.Close(); err == nil && found == nil {
+		err = closed
+	}
+	return found, err
+}
+
+func (c check) receive(results pgx.BatchResults) (found, err error) {
+	rows, err := results.Query()
+	if err != nil {
+		return nil, err
+	}
+	has := rows.Next()
+	if has && c.dest != nil {
+		err = rows.Scan(c.dest...)
+	}
+	rows.Close()
+	if err = errors.Join(err, rows.Err()); err != nil {
+		return nil, err
+	}
+	if !has && rows.CommandTag().RowsAffected() == 0 {
+		found = c.otherwise
+	}
+	return found, nil
 }
 
 // receive reads what the job's statements answered.

@@ -19,6 +19,16 @@ type statement struct {
 
 func with(q query, args ...any) statement { return statement{q, args} }
 
+// check is a statement on whose row the rest of its transaction depends.
+type check struct {
+	statement
+	otherwise error // the answer when there is no row
+	dest      []any // what the row is read into; nil: nothing is read
+}
+
+// needs is a check that reads nothing.
+func needs(s statement, otherwise error) check { return check{statement: s, otherwise: otherwise} }
+
 // scan reads the columns of one row.
 type scan func(dest ...any) error
 
@@ -42,6 +52,10 @@ type engine interface {
 	one(ctx context.Context, s statement, dest ...any) (int64, error)
 	// all runs unconditional statements in one transaction.
 	all(ctx context.Context, list []statement) error
+	// checked runs the checks, each of which must change or find a row, and then
+	// the unconditional statements, all in one transaction. The first check that
+	// does not answers with its own error, and nothing is kept.
+	checked(ctx context.Context, checks []check, rest []statement) error
 	// write runs fn in one transaction, again from its start if the database
 	// asks for that: fn must set its results anew each time.
 	write(ctx context.Context, fn func(runner) error) error

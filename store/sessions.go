@@ -5,6 +5,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/session"
 )
 
 const (
@@ -14,6 +15,7 @@ const (
 	sessionColumns query = `s.id, s.person_id, s.evidence, s.created_at, s.seen_at, s.ends_at, s.address, s.user_agent`
 	sessionByToken query = `SELECT ` + sessionColumns + `, ` + personColumns + `
 		FROM sessions s JOIN persons p ON p.id = s.person_id` + agencyJoin + ` WHERE s.token_hash = $1 AND s.ended_at = 0`
+	holdCard     query = `UPDATE cards SET bound_at = bound_at WHERE id = $1 AND unbound_at = 0`
 	touchSession query = `UPDATE sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2`
 	renewSession query = `UPDATE sessions SET token_hash = $2, evidence = $3, card_id = $4, seen_at = $5 WHERE token_hash = $1 AND ended_at = 0`
 	endSession   query = `UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at = 0`
@@ -26,13 +28,48 @@ const (
 // CreateSession implements session.Store. The session that it replaces ends, and
 // with it the grants that live no longer than their session.
 func (s *Store) CreateSession(ctx context.Context, n *idp.Session, tokenHash, replaces []byte, events ...idp.Event) error {
-	list := make([]statement, 0, 2+len(events))
+	list := append(creates(n, tokenHash, replaces), inserts(events)...)
+	if holds := holdCards(n.Evidence); len(holds) > 0 {
+		return s.checked(ctx, holds, list)
+	}
+	return s.all(ctx, list)
+}
+
+// CreateByPhone implements session.Store. The row of the approval is what this
+// and the end of a phone or of its card take one after the other: UseAttempt.
+func (s *Store) CreateByPhone(ctx context.Context, n *idp.Session, tokenHash, replaces []byte, a session.Approval, events ...idp.Event) error {
+	list := append(creates(n, tokenHash, replaces), knows(a, n.CreatedAt)...)
+	return s.checked(ctx, []check{useApproval(a, n.CreatedAt)}, append(list, inserts(events)...))
+}
+
+func creates(n *idp.Session, tokenHash, replaces []byte) []statement {
+	list := make([]statement, 0, 5)
 	if replaces != nil {
 		list = append(list, with(replaceSession, replaces, micros(n.CreatedAt)))
 	}
-	list = append(list, with(insertSession, n.ID, tokenHash, n.PersonID, text(n.Evidence), cardOf(n.Evidence),
+	return append(list, with(insertSession, n.ID, tokenHash, n.PersonID, text(n.Evidence), cardOf(n.Evidence),
 		micros(n.CreatedAt), micros(n.SeenAt), micros(n.EndsAt), n.Address, n.UserAgent))
-	return s.all(ctx, append(list, inserts(events)...))
+}
+
+func useApproval(a session.Approval, now time.Time) check {
+	return needs(with(useApproved, notNil(a.Browser), micros(now), notNil(a.Flow)), idp.ErrUsed)
+}
+
+func knows(a session.Approval, now time.Time) []statement {
+	if a.Known == nil {
+		return nil
+	}
+	return []statement{with(rememberBrowser, a.PersonID, a.Known, micros(now))}
+}
+
+// holdCards take the rows of the cards in the evidence until the session is
+// kept. Whoever ends a binding meanwhile waits, and then finds the session.
+func holdCards(evidence []idp.Evidence) []check {
+	card := cardOf(evidence)
+	if card == "" {
+		return nil
+	}
+	return []check{needs(with(holdCard, card), idp.Denied{Reason: idp.ReasonCardUnusable})}
 }
 
 // cardOf is the card that opened or raised a session, in a column of its own
@@ -69,7 +106,14 @@ func (s *Store) TouchSession(ctx context.Context, id string, seenAt time.Time) e
 // RenewSession implements session.Store.
 func (s *Store) RenewSession(ctx context.Context, oldHash, newHash []byte, evidence []idp.Evidence, now time.Time, events ...idp.Event) error {
 	renew := with(renewSession, oldHash, newHash, text(evidence), cardOf(evidence), micros(now))
-	return s.conditional(ctx, renew, idp.ErrConflict, events)
+	return s.checked(ctx, append(holdCards(evidence), needs(renew, idp.ErrConflict)), inserts(events))
+}
+
+// RenewByPhone implements session.Store.
+func (s *Store) RenewByPhone(ctx context.Context, oldHash, newHash []byte, evidence []idp.Evidence, now time.Time, a session.Approval, events ...idp.Event) error {
+	renew := with(renewSession, oldHash, newHash, text(evidence), cardOf(evidence), micros(now))
+	checks := append(holdCards(evidence), useApproval(a, now), needs(renew, idp.ErrConflict))
+	return s.checked(ctx, checks, append(knows(a, now), inserts(events)...))
 }
 
 // EndSession implements session.Store.

@@ -73,6 +73,7 @@ func TestRenewSession_OnlyFromTheLiveToken(t *testing.T) {
 		s := nodes[0]
 		addPerson(t, s, "p1")
 		must(t, s.CreateSession(t.Context(), aSession("s1"), []byte("old"), nil))
+		must(t, s.BindCard(t.Context(), aCard("k", "p1", "1111")))
 		card := []idp.Evidence{{Method: idp.MethodCard, At: noon, Card: "k"}}
 		succeeded, failed := split(together(32, func(i int) error {
 			return nodes[i%2].RenewSession(t.Context(), []byte("old"), []byte{byte(i)}, card, noon.Add(time.Minute), idp.Event{At: noon, Kind: "stepup"})

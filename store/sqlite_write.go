@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	idp "taipeion.internal/idp"
 )
 
 func (e *liteEngine) one(ctx context.Context, s statement, dest ...any) (int64, error) {
@@ -19,6 +21,38 @@ func (e *liteEngine) all(ctx context.Context, list []statement) error {
 
 func (e *liteEngine) write(ctx context.Context, fn func(runner) error) error {
 	return e.submit(&job{ctx: ctx, run: fn})
+}
+
+func (e *liteEngine) checked(ctx context.Context, checks []check, rest []statement) error {
+	return e.write(ctx, func(r runner) error {
+		for _, c := range checks {
+			if err := c.run(r); err != nil {
+				return err
+			}
+		}
+		for _, s := range rest {
+			if _, err := r.exec(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// run runs the check on its own.
+func (c check) run(r runner) error {
+	if c.dest != nil {
+		err := r.row(c.statement, c.dest...)
+		if errors.Is(err, idp.ErrNotFound) {
+			err = c.otherwise
+		}
+		return err
+	}
+	n, err := r.exec(c.statement)
+	if err == nil && n == 0 {
+		err = c.otherwise
+	}
+	return err
 }
 
 // liteWriter is the one goroutine that writes.
