@@ -84,6 +84,7 @@ func openDirectory(c *config.Config, b config.DirectoryBackend, o ad.Options) (*
 	if o.Secret, err = c.Secret(b.SecretFile); err != nil {
 		return nil, err
 	}
+	o.SecretNow = func() (string, error) { return c.Secret(b.SecretFile) }
 	o.Name, o.Servers, o.BindDN, o.Plain = b.Name, b.Servers, b.BindDN, b.Kind == "ldap"
 	o.Base, o.GroupBase, o.ServiceBase, o.Filter = b.Base, b.GroupBase, b.ServiceBase, b.Filter
 	o.Suffix, o.NameAttribute, o.IDAttribute = b.UPNSuffix, b.NameAttribute, b.IDAttribute

@@ -35,6 +35,9 @@ type Options struct {
 	CA      *x509.CertPool
 	BindDN  string // the service account
 	Secret  string // and its password
+	// SecretNow reads the password for each new connection, so that it can be
+	// changed while we run; nil: it is Secret for ever.
+	SecretNow func() (string, error)
 
 	Base string // where people are looked for
 	// Where groups are looked for; empty: the whole domain that Base is in.
@@ -78,6 +81,7 @@ type Directory struct {
 	lockRead time.Time
 
 	refusedUntil time.Time // the service account was: nothing is tried
+	refused      string    // with that password
 }
 
 var (

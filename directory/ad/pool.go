@@ -177,8 +177,9 @@ func (d *Directory) put(ctx context.Context, c *conn, err error) {
 
 // open connects the service account to the first server that takes it.
 func (d *Directory) open(ctx context.Context) (*conn, error) {
+	secret := d.secret(ctx)
 	d.mu.Lock()
-	refused := time.Now().Before(d.refusedUntil)
+	refused := time.Now().Before(d.refusedUntil) && d.refused == secret
 	d.mu.Unlock()
 	if refused {
 		return nil, fmt.Errorf("%s: %w: the service account was refused", d.o.Name, idp.ErrUnavailable)
@@ -201,6 +202,23 @@ func (d *Directory) open(ctx context.Context) (*conn, error) {
 	return nil, fmt.Errorf("%s: %w: %w", d.o.Name, idp.ErrUnavailable, errors.Join(errs...))
 }
 
+// secret is the service account's password as it is now. One that can't be read
+// is the one before.
+func (d *Directory) secret(ctx context.Context) string {
+	if d.o.SecretNow == nil {
+		return d.o.Secret
+	}
+	now, err := d.o.SecretNow()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil || now == "" {
+		d.o.Logger.ErrorContext(ctx, "the password of the service account can't be read: the former one is used", "directory", d.o.Name, "error", err)
+		return d.o.Secret
+	}
+	d.o.Secret = now
+	return now
+}
+
 var errService = errors.New("the service account is refused")
 
 // pause is how long nothing is tried after the service account was refused: it
@@ -214,10 +232,11 @@ func (d *Directory) openAt(ctx context.Context, s *server) (*conn, error) {
 	}
 	answer, cancel := context.WithTimeout(ctx, d.o.Answer)
 	defer cancel()
-	code, diagnostic, err := simpleBind(answer, tlsConn, d.o.BindDN, d.o.Secret)
+	secret := d.secret(ctx)
+	code, diagnostic, err := simpleBind(answer, tlsConn, d.o.BindDN, secret)
 	if err == nil && code == ldap.LDAPResultInvalidCredentials {
 		d.mu.Lock()
-		d.refusedUntil = time.Now().Add(pause)
+		d.refusedUntil, d.refused = time.Now().Add(pause), secret
 		d.mu.Unlock()
 		d.o.Logger.Error("the directory refuses the service account", "directory", d.o.Name, "subcode", subcode(diagnostic))
 		err = errService
