@@ -80,7 +80,7 @@ type DirectoryBackend struct {
 	CAFile string `yaml:"ca_file" example:"directory/tpead-ca.pem"`
 	// The service account, by its distinguished name.
 	BindDN string `yaml:"bind_dn" example:"\"CN=idp,OU=Services,DC=tpead,DC=example,DC=gov,DC=tw\""`
-	// File with its password, mode 0600.
+	// File with its password, mode 0600. It is read for each new connection: put the new one there, then change the account's.
 	SecretFile string `yaml:"secret_file" example:"directory/tpead.secret"`
 	// Below this entry people are looked for.
 	Base string `yaml:"base" example:"\"DC=tpead,DC=example,DC=gov,DC=tw\""`

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,18 +20,25 @@ type Watched interface {
 
 // Live is what a Watch needs of the store.
 type Live interface {
-	// LivePeople lists people who have a session or tokens, by ID, after one.
+	// LivePeople lists people who have a session or tokens, by ID, after one; not
+	// those who are closed already.
 	LivePeople(ctx context.Context, after string, now time.Time, limit int) ([]string, error)
-	// EndPerson ends all sessions of a person and all tokens, also those that
-	// outlive sessions.
-	EndPerson(ctx context.Context, personID string, at time.Time, events ...idp.Event) error
+	// ClosedPeople lists those of ClosePerson, by ID, after one.
+	ClosedPeople(ctx context.Context, after string, limit int) ([]string, error)
+	// ClosePerson makes a person disabled until ReopenPerson, and ends all their
+	// sessions and all tokens, also those that outlive sessions.
+	ClosePerson(ctx context.Context, personID string, at time.Time, events ...idp.Event) error
+	// ReopenPerson undoes ClosePerson; idp.ErrConflict if there was nothing to undo.
+	ReopenPerson(ctx context.Context, personID string, events ...idp.Event) error
 }
 
-// Watch ends the sessions and tokens of people whose account was disabled or
-// removed in its directory since they logged in.
+// Watch turns away people whose account was disabled or removed in its directory
+// since they logged in, by whatever they logged in, and lets them in again when it
+// is open.
 type Watch struct {
-	Gate *Gate
-	Live Live
+	Gate   *Gate
+	Live   Live
+	Leases Leases
 	// Most is how many may lose their sessions in one go: more look like a
 	// directory that lost people by mistake, and end nobody's.
 	Most   func(live int) int
@@ -40,48 +49,117 @@ type Watch struct {
 // watchAtOnce is how many people are asked about at once.
 const watchAtOnce = 200
 
+const watchLease = "directory/watch"
+
 // AFewOf is a Watch's usual limit: twenty, or a fiftieth of all.
 func AFewOf(live int) int { return max(20, live/50) }
 
-// Sweep goes through all who are logged in, once. Several nodes may do so at
-// the same time.
-func (w *Watch) Sweep(ctx context.Context) (ended int, err error) {
-	after, live := "", 0
-	var gone []string
+// Run sweeps until ctx ends, on one node of all: whoever vanishes from a directory
+// is turned away within every, also where the node that was sweeping ended.
+func (w *Watch) Run(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every / 10)
+	defer tick.Stop()
 	for {
-		people, err := w.Live.LivePeople(ctx, after, w.Now(), watchAtOnce)
-		if err != nil {
-			return 0, fmt.Errorf("list who is logged in: %w", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
-		found, err := w.closed(ctx, people)
-		if err != nil {
-			return 0, err
+		if _, err := w.IfDue(ctx, every); err != nil && ctx.Err() == nil {
+			w.Logger.ErrorContext(ctx, "who is logged in was not held against the directories", "error", err.Error())
 		}
-		gone, live = append(gone, found...), live+len(people)
-		if len(people) < watchAtOnce {
-			break
-		}
-		after = people[len(people)-1]
 	}
+}
+
+// IfDue sweeps if nobody did lately. The lease is nobody's: it is how long ago
+// somebody did.
+func (w *Watch) IfDue(ctx context.Context, every time.Duration) (ended int, err error) {
+	mine, err := w.Leases.TakeLease(ctx, watchLease, rand.Text(), w.Now(), w.Now().Add(every*2/5))
+	if err != nil || !mine {
+		return 0, err
+	}
+	ended, err = w.Sweep(ctx)
+	if ended > 0 {
+		w.Logger.WarnContext(ctx, "people vanished from their directory", "people", ended)
+	}
+	return ended, err
+}
+
+// Sweep goes through all who are logged in and all who are closed, once, and
+// returns how many lost their sessions. Of a directory that does not answer
+// nothing is concluded: that is the error.
+func (w *Watch) Sweep(ctx context.Context) (ended int, err error) {
+	live := 0
+	var gone, back []string
+	unasked := w.each(ctx, func(after string) ([]string, error) {
+		return w.Live.LivePeople(ctx, after, w.Now(), watchAtOnce)
+	}, func(id string, s watched) {
+		if live++; s.closed() {
+			gone = append(gone, id)
+		}
+	})
 	if len(gone) > w.Most(live) {
 		w.Logger.ErrorContext(ctx, "so many accounts vanished from their directory that nobody's session is ended", "gone", len(gone), "live", live)
-		return 0, nil
+		gone = nil
 	}
 	for _, id := range gone {
 		e := idp.Event{At: w.Now(), Kind: "directory.closed", Result: "ok", PersonID: id, Detail: "disabled or removed in its directory"}
-		if err := w.Live.EndPerson(ctx, id, w.Now(), e); err != nil {
+		if err := w.Live.ClosePerson(ctx, id, w.Now(), e); err != nil {
 			return ended, fmt.Errorf("end a person's sessions: %w", err)
 		}
 		ended++
 	}
-	return ended, nil
+	err = w.each(ctx, func(after string) ([]string, error) {
+		return w.Live.ClosedPeople(ctx, after, watchAtOnce)
+	}, func(id string, s watched) {
+		if s.open || s.asked == 0 && !s.unknown {
+			back = append(back, id)
+		}
+	})
+	for _, id := range back {
+		e := idp.Event{At: w.Now(), Kind: "directory.opened", Result: "ok", PersonID: id, Detail: "open in its directory again"}
+		if err := w.Live.ReopenPerson(ctx, id, e); err != nil && !errors.Is(err, idp.ErrConflict) {
+			return ended, fmt.Errorf("let a person in again: %w", err)
+		}
+	}
+	return ended, errors.Join(unasked, err)
 }
 
-// closed lists those of the people who have accounts in watched directories,
-// and none that is open.
-func (w *Watch) closed(ctx context.Context, people []string) ([]string, error) {
-	asked := map[Watched][]idp.Account{}
-	watched, open := map[string]bool{}, map[string]bool{}
+// watched is what directories say of a person.
+type watched struct {
+	asked   int  // accounts in directories that answered
+	open    bool // one of them is open
+	unknown bool // a directory did not answer
+}
+
+func (s watched) closed() bool { return s.asked > 0 && !s.open && !s.unknown }
+
+// each gives everybody of a list, page by page, with what directories say.
+func (w *Watch) each(ctx context.Context, list func(after string) ([]string, error), yield func(id string, s watched)) error {
+	var unasked error
+	for after := ""; ; {
+		people, err := list(after)
+		if err != nil {
+			return fmt.Errorf("list people: %w", err)
+		}
+		if len(people) == 0 {
+			return unasked
+		}
+		found, err := w.ask(ctx, people, &unasked)
+		if err != nil {
+			return err
+		}
+		for _, id := range people {
+			yield(id, found[id])
+		}
+		after = people[len(people)-1]
+	}
+}
+
+// ask asks the directories about the people's accounts. One that does not answer
+// is noted in unasked.
+func (w *Watch) ask(ctx context.Context, people []string, unasked *error) (map[string]watched, error) {
+	by := map[Watched][]idp.Account{}
 	for _, id := range people {
 		accounts, err := w.Gate.Accounts.AccountsOf(ctx, id)
 		if err != nil {
@@ -93,24 +171,30 @@ func (w *Watch) closed(ctx context.Context, people []string) ([]string, error) {
 				return nil, err
 			}
 			if b, ok := b.(Watched); ok {
-				asked[b], watched[id] = append(asked[b], a), true
+				by[b] = append(by[b], a)
 			}
 		}
 	}
-	for b, accounts := range asked {
+	found := map[string]watched{}
+	for b, accounts := range by {
 		still, err := b.Open(ctx, accounts)
-		if err != nil {
-			return nil, fmt.Errorf("ask who is open: %w", err)
+		if err != nil && *unasked == nil {
+			*unasked = fmt.Errorf("ask who is open: %w", err)
+		}
+		for _, a := range accounts {
+			s := found[a.PersonID]
+			if err != nil {
+				s.unknown = true
+			} else {
+				s.asked++
+			}
+			found[a.PersonID] = s
 		}
 		for _, a := range still {
-			open[a.PersonID] = true
+			s := found[a.PersonID]
+			s.open = s.open || err == nil
+			found[a.PersonID] = s
 		}
 	}
-	var gone []string
-	for _, id := range people {
-		if watched[id] && !open[id] {
-			gone = append(gone, id)
-		}
-	}
-	return gone, nil
+	return found, nil
 }

@@ -69,7 +69,10 @@ func list(l []string) string {
 const (
 	personColumns query = `COALESCE(p.id, ''), COALESCE(p.subject, ''), COALESCE(p.name, ''), COALESCE(p.agency, ''), COALESCE(a.name, ''),
 		COALESCE(p.unit, ''), COALESCE(p.title, ''), COALESCE(p.email, ''), COALESCE(p.phone, ''), COALESCE(p.address, ''),
-		COALESCE(p.id_tail, ''), COALESCE(p.username, ''), COALESCE(p.state, ''), COALESCE(p.updated_at, 0), COALESCE(p.has_password, FALSE)`
+		COALESCE(p.id_tail, ''), COALESCE(p.username, ''), COALESCE(` + effectiveState + `, ''), COALESCE(p.updated_at, 0), COALESCE(p.has_password, FALSE)`
+	// Whose accounts are all closed in their directories is disabled here too.
+	effectiveState query = `CASE WHEN p.state = 'enabled' AND p.closed_at > 0 THEN 'disabled' ELSE p.state END`
+
 	agencyJoin query = ` LEFT JOIN agencies a ON a.code = p.agency`
 )
 

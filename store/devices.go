@@ -11,7 +11,7 @@ import (
 
 const (
 	deviceColumns query = `d.id, d.person_id, d.card_id, d.name, d.platform, d.presence, d.certificate, d.sealed, d.bound_at, d.used_at, d.not_after,
-		d.revoked_at, d.suspended_at, d.pin_failures, d.sign_count, p.state, d.card_id <> '' AND c.id IS NULL`
+		d.revoked_at, d.suspended_at, d.pin_failures, d.sign_count, ` + effectiveState + `, d.card_id <> '' AND c.id IS NULL`
 	deviceJoins query = ` FROM devices d JOIN persons p ON p.id = d.person_id LEFT JOIN cards c ON c.id = d.card_id AND c.unbound_at = 0`
 	deviceByID  query = `SELECT ` + deviceColumns + `, ` + personColumns + deviceJoins + agencyJoin + ` WHERE d.id = $1`
 	devicesOf   query = `SELECT ` + deviceColumns + deviceJoins + ` WHERE d.person_id = $1 AND d.revoked_at = 0 ORDER BY d.bound_at DESC, d.id`
@@ -37,7 +37,7 @@ const (
 
 	// deviceActive is devicebind.StandingActive at $2, of a row d.
 	deviceActive query = `d.revoked_at = 0 AND d.suspended_at = 0 AND d.pin_failures < 5 AND ` + deviceSound
-	deviceSound  query = `d.not_after > $2 AND EXISTS (SELECT 1 FROM persons p WHERE p.id = d.person_id AND p.state = 'enabled')
+	deviceSound  query = `d.not_after > $2 AND EXISTS (SELECT 1 FROM persons p WHERE p.id = d.person_id AND p.state = 'enabled' AND p.closed_at = 0)
 		AND (d.card_id = '' OR EXISTS (SELECT 1 FROM cards c WHERE c.id = d.card_id AND c.unbound_at = 0))`
 )
 

@@ -17,12 +17,17 @@ const (
 		WHERE directory_entries.person_id = excluded.person_id`
 	forgetEntries query = `DELETE FROM directory_entries WHERE account = $1`
 
-	// Of whom a directory is still to be told something it can't be right about.
-	livePeople query = `SELECT p.id FROM persons p WHERE p.id > $1
-		AND NOT EXISTS (SELECT 1 FROM directory_effects e WHERE e.person_id = p.id AND e.state = 'waiting')
+	// A directory that is still to be told to open an account is not right about it.
+	livePeople query = `SELECT p.id FROM persons p WHERE p.id > $1 AND p.closed_at = 0
+		AND NOT EXISTS (SELECT 1 FROM directory_effects e WHERE e.person_id = p.id AND e.state = 'waiting' AND e.kind IN ('create', 'rename', 'enable'))
 		AND (EXISTS (SELECT 1 FROM sessions s WHERE s.person_id = p.id AND s.ended_at = 0 AND s.ends_at > $2)
 			OR EXISTS (SELECT 1 FROM grants g WHERE g.person_id = p.id AND g.person_id <> '' AND g.revoked_at = 0 AND g.ends_at > $2))
 		ORDER BY p.id LIMIT $3`
+	closedPeople query = `SELECT id FROM persons WHERE closed_at > 0 AND id > $1 ORDER BY id LIMIT $2`
+	closedAt     query = `SELECT closed_at FROM persons WHERE id = $1`
+	closePerson  query = `UPDATE persons SET closed_at = $2 WHERE id = $1 AND closed_at = 0`
+	reopenPerson query = `UPDATE persons SET closed_at = 0 WHERE id = $1 AND closed_at > 0`
+
 	endPersonSessions query = `UPDATE sessions SET ended_at = $2 WHERE person_id = $1 AND ended_at = 0`
 	endPersonGrants   query = `UPDATE grants SET revoked_at = $2 WHERE person_id = $1 AND person_id <> '' AND revoked_at = 0`
 )
@@ -49,9 +54,19 @@ func (s *Store) ForgetIdentity(ctx context.Context, account string, events ...id
 
 // LivePeople implements directory.Live.
 func (s *Store) LivePeople(ctx context.Context, after string, now time.Time, limit int) ([]string, error) {
+	return s.ids(ctx, with(livePeople, after, micros(now), int64(limit)))
+}
+
+// ClosedPeople implements directory.Live.
+func (s *Store) ClosedPeople(ctx context.Context, after string, limit int) ([]string, error) {
+	return s.ids(ctx, with(closedPeople, after, int64(limit)))
+}
+
+func (s *Store) ids(ctx context.Context, ask statement) ([]string, error) {
 	var found []string
 	err := s.read(ctx, func(r runner) error {
-		return r.rows(with(livePeople, after, micros(now), int64(limit)), func(scan scan) error {
+		found = nil
+		return r.rows(ask, func(scan scan) error {
 			found = append(found, "")
 			return scan(&found[len(found)-1])
 		})
@@ -59,9 +74,21 @@ func (s *Store) LivePeople(ctx context.Context, after string, now time.Time, lim
 	return found, err
 }
 
-// EndPerson implements directory.Live.
-func (s *Store) EndPerson(ctx context.Context, personID string, at time.Time, events ...idp.Event) error {
+// ClosePerson implements directory.Live.
+func (s *Store) ClosePerson(ctx context.Context, personID string, at time.Time, events ...idp.Event) error {
 	return s.all(ctx, append([]statement{
-		with(endPersonSessions, personID, micros(at)), with(endPersonGrants, personID, micros(at)),
+		with(closePerson, personID, micros(at)), with(endPersonSessions, personID, micros(at)), with(endPersonGrants, personID, micros(at)),
 	}, inserts(events)...))
+}
+
+// ReopenPerson implements directory.Live.
+func (s *Store) ReopenPerson(ctx context.Context, personID string, events ...idp.Event) error {
+	return s.conditional(ctx, with(reopenPerson, personID), idp.ErrConflict, events)
+}
+
+// ClosedAt tells since when none of the person's accounts is open in its
+// directory; zero: one is, or nobody says.
+func (s *Store) ClosedAt(ctx context.Context, personID string) (since time.Time, err error) {
+	err = s.read(ctx, func(r runner) error { return r.row(with(closedAt, personID), moment{&since}) })
+	return since, err
 }

@@ -40,7 +40,7 @@ func TestIdentities_AnEntryIsOnePersons(t *testing.T) {
 	})
 }
 
-func TestEndPerson_EndsAllOfOne(t *testing.T) {
+func TestClosePerson_EndsAllOfOne(t *testing.T) {
 	storeTest(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		must(t, s.PutPerson(ctx, record("p2")))
@@ -51,7 +51,7 @@ func TestEndPerson_EndsAllOfOne(t *testing.T) {
 		if err != nil || len(live) != 2 || live[0] != "p1" {
 			t.Fatal(live, err)
 		}
-		must(t, s.EndPerson(ctx, "p1", noon, idp.Event{At: noon, Kind: "directory.closed", PersonID: "p1"}))
+		must(t, s.ClosePerson(ctx, "p1", noon, idp.Event{At: noon, Kind: "directory.closed", PersonID: "p1"}))
 		if live, err = s.LivePeople(ctx, "", noon, 10); err != nil || len(live) != 1 || live[0] != "p2" {
 			t.Fatal(live, err)
 		}

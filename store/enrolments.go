@@ -26,7 +26,7 @@ const (
 	finishEnrolment query = `UPDATE enrolments SET state = 'done', changed_at = $3
 		WHERE id = $1 AND session_id = $2 AND state = 'claimed' AND ends_at > $3
 			AND EXISTS (SELECT 1 FROM sessions s JOIN persons p ON p.id = s.person_id
-				WHERE s.id = enrolments.session_id AND s.person_id = enrolments.person_id AND s.ended_at = 0 AND s.ends_at > $3 AND p.state = 'enabled')
+				WHERE s.id = enrolments.session_id AND s.person_id = enrolments.person_id AND s.ended_at = 0 AND s.ends_at > $3 AND p.state = 'enabled' AND p.closed_at = 0)
 			AND (card_id = '' OR EXISTS (SELECT 1 FROM cards c WHERE c.id = enrolments.card_id AND c.person_id = enrolments.person_id AND c.unbound_at = 0))`
 	insertDevice query = `INSERT INTO devices (id, person_id, card_id, name, platform, presence, certificate, sealed, bound_at, used_at, not_after,
 			revoked_at, suspended_at, pin_failures, sign_count, signed_at, s1, s2, s3, s4, s5)

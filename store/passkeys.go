@@ -18,7 +18,7 @@ const (
 	takeChallenge query = `INSERT INTO used_challenges (challenge, ends_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`
 	usePasskey    query = `UPDATE passkeys SET sign_count = $2, used_at = $3
 		WHERE id = $1 AND (sign_count < $2 OR sign_count = 0 AND $2 = CAST(0 AS BIGINT))
-			AND EXISTS (SELECT 1 FROM persons p WHERE p.id = passkeys.person_id AND p.state = 'enabled')`
+			AND EXISTS (SELECT 1 FROM persons p WHERE p.id = passkeys.person_id AND p.state = 'enabled' AND p.closed_at = 0)`
 	renamePasskey query = `UPDATE passkeys SET name = $3 WHERE id = $1 AND person_id = $2`
 	removePasskey query = `DELETE FROM passkeys WHERE id = $1 AND (person_id = $2 OR $2 = '')`
 )

@@ -24,13 +24,15 @@ const (
 		ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, updated_at = excluded.updated_at`
 	removeAccounts query = `DELETE FROM accounts WHERE person_id = $1`
 	insertAccount  query = `INSERT INTO accounts (name, kind, person_id, position) VALUES ($1, $2, $3, $4)`
-	// The subject stays what it was: relying systems know the person by it.
+	// The subject stays what it was, and so does the state of who is disabled only
+	// because their directory says so: relying systems know the person by it.
 	putPerson query = `INSERT INTO persons (id, subject, name, agency, unit, title, email, phone, address, id_tail, username, state,
 			has_password, national_id, national_id_hash, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, agency = excluded.agency, unit = excluded.unit, title = excluded.title,
 			email = excluded.email, phone = excluded.phone, address = excluded.address, id_tail = excluded.id_tail,
-			username = excluded.username, state = excluded.state, has_password = (persons.has_password OR excluded.has_password),
+			username = excluded.username,
+			state = CASE WHEN persons.closed_at > 0 AND persons.state = 'enabled' AND excluded.state = 'disabled' THEN persons.state ELSE excluded.state END, has_password = (persons.has_password OR excluded.has_password),
 			national_id = COALESCE(excluded.national_id, persons.national_id),
 			national_id_hash = COALESCE(excluded.national_id_hash, persons.national_id_hash), updated_at = excluded.updated_at`
 )

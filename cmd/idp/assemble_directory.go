@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -119,26 +118,11 @@ func (d *directories) close() {
 	}
 }
 
-// watchDirectories ends what people have open who may not log in any more.
+// watchDirectories turns away who may not log in any more.
 func (h *house) watchDirectories(ctx context.Context) {
 	if len(h.directories.open) == 0 {
 		return
 	}
-	watch := &directory.Watch{Gate: h.gate, Live: h.store, Most: directory.AFewOf, Now: time.Now, Logger: h.logger}
-	tick := time.NewTicker(h.config.Directory.Recheck.D())
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			ended, err := watch.Sweep(ctx)
-			if err != nil && !errors.Is(err, context.Canceled) {
-				h.logger.Error("who is logged in was not held against the directories", "error", err.Error())
-			}
-			if ended > 0 {
-				h.logger.Warn("people vanished from their directory", "people", ended)
-			}
-		}
-	}
+	watch := &directory.Watch{Gate: h.gate, Live: h.store, Leases: h.store, Most: directory.AFewOf, Now: time.Now, Logger: h.logger}
+	watch.Run(ctx, h.config.Directory.Recheck.D())
 }

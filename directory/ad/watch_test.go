@@ -1,6 +1,7 @@
 package ad_test
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"testing"
@@ -80,6 +81,122 @@ func TestT061_WhoIsDisabledRemovedOrOutOfTheGroupLosesSessions(t *testing.T) {
 		}
 	}
 	h.want(all[2].Name, rightPassword, "wrong") // out of the group
+	state := func(e *ad.Entry) idp.PersonState {
+		t.Helper()
+		p, err := h.store.Person(ctx, "p-"+e.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.State
+	}
+	// Card, phone and passkey ask the person's state: they open nothing either, until
+	// the account is open again.
+	for i, e := range all {
+		if got := state(e); (got == idp.PersonEnabled) != (i == 0) {
+			t.Errorf("person %d is %s", i, got)
+		}
+	}
+	if err := city.Enable(ctx, all[1].ID); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.Sweep(ctx); err != nil || n != 0 {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	for i, e := range all {
+		if got := state(e); (got == idp.PersonEnabled) != (i < 2) {
+			t.Errorf("person %d is %s", i, got)
+		}
+	}
+	h.want(all[1].Name, rightPassword, "ok")
+	// What an administrator writes of who is closed there does not make it ours.
+	p, err := h.store.Person(ctx, "p-"+all[4].Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Title = "科員"
+	if err := h.store.PutPerson(ctx, directory.Record{Person: *p, Accounts: []idp.Account{{Name: all[4].Name, Kind: idp.AccountSingle}}}); err != nil {
+		t.Fatal(err)
+	}
+	ad.SetAttribute(ctx, t, city, all[4].DN, "accountExpires", "0")
+	if _, err := w.Sweep(ctx); err != nil {
+		t.Error(err)
+	}
+	if got := state(all[4]); got != idp.PersonEnabled {
+		t.Errorf("it is %s", got)
+	}
+}
+
+// TestT061_OneNodeOfManyAsks: within the time, also when the one that asked is
+// gone.
+func TestT061_OneNodeOfManyAsks(t *testing.T) {
+	dc := testenv.Samba(t)
+	city := open(t, dc)
+	d := &counting{Directory: city}
+	h := newHouse(t, route(d))
+	e := person(t, city)
+	h.add("GEAA", e.Name)
+	h.session(e.Name)
+	now, every := time.Now(), 4*time.Minute
+	var nodes [3]*directory.Watch
+	for i := range nodes {
+		nodes[i] = h.watch(10)
+		nodes[i].Now, nodes[i].Leases = func() time.Time { return now }, h.store
+	}
+	look := func(list ...*directory.Watch) {
+		t.Helper()
+		for _, w := range list {
+			if _, err := w.IfDue(t.Context(), every); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	look(nodes[:]...)
+	if d.asked != 1 {
+		t.Errorf("asked %d times", d.asked)
+	}
+	if err := city.Disable(t.Context(), e.ID); err != nil {
+		t.Fatal(err)
+	}
+	for end := now.Add(every); h.alive(e.Name); now = now.Add(every / 10) {
+		if now.After(end) {
+			t.Fatal("the session goes on")
+		}
+		look(nodes[1:]...)
+	}
+	if d.asked != 3 { // in the second sweep also of who was just closed
+		t.Errorf("asked %d times", d.asked)
+	}
+}
+
+// TestT061_OneDirectoryThatIsAwayHidesNoOther ends who is closed in the one that
+// answers.
+func TestT061_OneDirectoryThatIsAwayHidesNoOther(t *testing.T) {
+	dc := testenv.Samba(t)
+	city := open(t, dc)
+	away := open(t, dc, func(o *ad.Options) { o.Servers = []string{"ldaps://127.0.0.1:1"} })
+	h := newHouse(t, route(away, "WATER"), route(city))
+	e := person(t, city)
+	h.add("GEAA", e.Name)
+	h.add("WATER", "zw0001")
+	h.session(e.Name)
+	h.session("zw0001")
+	if err := city.Disable(t.Context(), e.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := h.watch(10).Sweep(t.Context()); err == nil || n != 1 || h.alive(e.Name) || !h.alive("zw0001") {
+		t.Errorf("%d ended, %v", n, err)
+	}
+}
+
+// counting counts how often it is asked.
+type counting struct {
+	*ad.Directory
+	asked int
+}
+
+func (c *counting) Open(ctx context.Context, accounts []idp.Account) ([]idp.Account, error) {
+	c.asked++
+	return c.Directory.Open(ctx, accounts)
 }
 
 func TestT061_ADirectoryThatIsAwayEndsNothing(t *testing.T) {
