@@ -36,11 +36,11 @@ func (f *faulty) GrantByID(ctx context.Context, id []byte) (*oidc.Grant, *idp.Pe
 	return f.Store.GrantByID(ctx, id)
 }
 
-func (f *faulty) GrantByAccess(ctx context.Context, h []byte) (*oidc.Grant, *idp.Person, error) {
+func (f *faulty) GrantByAccess(ctx context.Context, id, h []byte) (*oidc.Grant, *idp.Person, error) {
 	if err := f.fail["GrantByAccess"]; err != nil {
 		return nil, nil, err
 	}
-	return f.Store.GrantByAccess(ctx, h)
+	return f.Store.GrantByAccess(ctx, id, h)
 }
 
 func (f *faulty) RedeemCode(ctx context.Context, i oidc.Issue) error {

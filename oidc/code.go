@@ -47,9 +47,10 @@ func (h *codeIssuer) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosi
 	if err != nil {
 		return err
 	}
-	code, hash := newCode()
+	id := newGrantID(w.now)
+	code, hash := newCode(id)
 	g := &Grant{
-		ID: newGrantID(w.now), Kind: GrantCode, ClientID: q.client.ID,
+		ID: id, Kind: GrantCode, ClientID: q.client.ID,
 		PersonID: w.current.Person.ID, SessionID: w.current.Session.ID,
 		Scopes: scopeText(q.scopes), Request: text,
 		CodeHash: hash, CodeEndsAt: w.now.Add(h.p.life.Code),
@@ -96,7 +97,11 @@ func (h *codeExchange) HandleTokenEndpointRequest(ctx context.Context, ar fosite
 	if code == "" {
 		return newFault(codeInvalidRequest, "code is missing")
 	}
-	l, err := h.p.grants.byCode(ctx, hashOf(code))
+	id, ok := grantOf(code)
+	if !ok {
+		return errCode
+	}
+	l, err := h.p.grants.byCode(ctx, id, hashOf(code))
 	if errors.Is(err, idp.ErrNotFound) {
 		return errCode
 	}

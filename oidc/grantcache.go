@@ -27,8 +27,7 @@ type grantCache struct {
 
 	mu      sync.RWMutex
 	byID    map[[grantIDSize]byte]cachedGrant
-	byHash  map[[32]byte][grantIDSize]byte // by the hash of the code or the access token
-	forgets uint64                         // what was read or written before the last forget is not kept
+	forgets uint64 // what was read or written before the last forget is not kept
 }
 
 type cachedGrant struct {
@@ -41,22 +40,22 @@ func newGrantCache(source Grants, age time.Duration, now func() time.Time) *gran
 }
 
 // byAccess is Grants.GrantByAccess.
-func (c *grantCache) byAccess(ctx context.Context, hash []byte) (*loaded, error) {
-	if l := c.find(hash); l != nil && sameHash(l.grant.AccessHash, hash) {
+func (c *grantCache) byAccess(ctx context.Context, id, hash []byte) (*loaded, error) {
+	if l := c.find(id); l != nil && sameHash(l.grant.AccessHash, hash) {
 		return l, nil
 	}
 	mark, now := c.mark(), c.now()
-	g, person, err := c.source.GrantByAccess(ctx, hash)
+	g, person, err := c.source.GrantByAccess(ctx, id, hash)
 	return c.take(mark, now, g, person, err)
 }
 
 // byCode is Grants.GrantByCode.
-func (c *grantCache) byCode(ctx context.Context, hash []byte) (*loaded, error) {
-	if l := c.find(hash); l != nil && sameHash(l.grant.CodeHash, hash) {
+func (c *grantCache) byCode(ctx context.Context, id, hash []byte) (*loaded, error) {
+	if l := c.find(id); l != nil && sameHash(l.grant.CodeHash, hash) {
 		return l, nil
 	}
 	now := c.now()
-	g, person, err := c.source.GrantByCode(ctx, hash)
+	g, person, err := c.source.GrantByCode(ctx, id, hash)
 	if err != nil {
 		return nil, err
 	}
@@ -65,30 +64,21 @@ func (c *grantCache) byCode(ctx context.Context, hash []byte) (*loaded, error) {
 
 // byGrantID is Grants.GrantByID.
 func (c *grantCache) byGrantID(ctx context.Context, id []byte) (*loaded, error) {
-	if c.age > 0 && len(id) == grantIDSize {
-		c.mu.RLock()
-		known, ok := c.byID[[grantIDSize]byte(id)]
-		c.mu.RUnlock()
-		if ok && c.now().Before(known.until) {
-			return known.loaded, nil
-		}
+	if l := c.find(id); l != nil {
+		return l, nil
 	}
 	mark, now := c.mark(), c.now()
 	g, person, err := c.source.GrantByID(ctx, id)
 	return c.take(mark, now, g, person, err)
 }
 
-func (c *grantCache) find(hash []byte) *loaded {
-	if c.age <= 0 || len(hash) != 32 {
+func (c *grantCache) find(id []byte) *loaded {
+	if c.age <= 0 || len(id) != grantIDSize {
 		return nil
 	}
 	c.mu.RLock()
-	defer c.mu.RUnlock()
-	id, ok := c.byHash[[32]byte(hash)]
-	if !ok {
-		return nil
-	}
-	known, ok := c.byID[id]
+	known, ok := c.byID[[grantIDSize]byte(id)]
+	c.mu.RUnlock()
 	if !ok || !c.now().Before(known.until) {
 		return nil
 	}
@@ -126,16 +116,10 @@ func (c *grantCache) keep(mark uint64, l *loaded) {
 	if c.forgets != mark {
 		return
 	}
-	if c.byID == nil || len(c.byHash) >= 2*maxCachedGrants || len(c.byID) >= maxCachedGrants {
-		c.byID, c.byHash = map[[grantIDSize]byte]cachedGrant{}, map[[32]byte][grantIDSize]byte{}
+	if c.byID == nil || len(c.byID) >= maxCachedGrants {
+		c.byID = map[[grantIDSize]byte]cachedGrant{}
 	}
-	id := [grantIDSize]byte(g.ID)
-	c.byID[id] = cachedGrant{l, until}
-	for _, hash := range [][]byte{g.CodeHash, g.AccessHash} {
-		if len(hash) == 32 {
-			c.byHash[[32]byte(hash)] = id
-		}
-	}
+	c.byID[[grantIDSize]byte(g.ID)] = cachedGrant{l, until}
 }
 
 // issued keeps a grant as an issue changed it.
@@ -168,7 +152,7 @@ func (c *grantCache) forgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forgets++
-	c.byID, c.byHash = nil, nil
+	c.byID = nil
 }
 
 // ForgetGrants drops what the provider knows of live tokens: a session has

@@ -55,7 +55,8 @@ func (h *inspector) IntrospectToken(ctx context.Context, token string, _ fosite.
 	return kind, nil
 }
 
-// find takes an access token by its hash, and a refresh token by its grant.
+// find takes an access token by its grant and hash, and a refresh token by its
+// grant.
 func (h *inspector) find(ctx context.Context, w *work, token string) (fosite.TokenUse, error) {
 	if id, generation, ok := h.p.tokens.readRefresh(token); ok {
 		return fosite.RefreshToken, h.findRefresh(ctx, w, id, generation)
@@ -67,7 +68,11 @@ func (h *inspector) find(ctx context.Context, w *work, token string) (fosite.Tok
 			return "", errInactive
 		}
 	}
-	l, err := h.p.grants.byAccess(ctx, hashOf(opaque))
+	id, ok := grantOf(opaque)
+	if !ok {
+		return "", errInactive
+	}
+	l, err := h.p.grants.byAccess(ctx, id, hashOf(opaque))
 	if errors.Is(err, idp.ErrNotFound) {
 		return "", errInactive
 	}

@@ -78,6 +78,10 @@ func (h *revoker) find(ctx context.Context, token string) (*Grant, error) {
 		}
 		token = opaque
 	}
-	g, _, err := h.p.Grants.GrantByAccess(ctx, hashOf(token))
+	id, ok := grantOf(token)
+	if !ok {
+		return nil, idp.ErrNotFound
+	}
+	g, _, err := h.p.Grants.GrantByAccess(ctx, id, hashOf(token))
 	return g, err
 }

@@ -23,7 +23,7 @@ const (
 // Secrets are not in it: the code and the access token by their SHA-256, the
 // refresh token not at all (it is derived by HMAC from ID and Generation).
 type Grant struct {
-	ID            []byte // 16 random bytes
+	ID            []byte // 16 bytes, the time and 80 random bits; in each of its secrets, too
 	Kind          GrantKind
 	ClientID      string
 	PersonID      string // empty for client credentials
@@ -60,10 +60,11 @@ type Issue struct {
 type Grants interface {
 	// CreateGrant inserts the grant and its events in one transaction.
 	CreateGrant(ctx context.Context, g *Grant, events ...idp.Event) error
-	// GrantByID, GrantByCode and GrantByAccess give idp.ErrNotFound.
+	// GrantByID, GrantByCode and GrantByAccess give idp.ErrNotFound; the latter
+	// two also if the grant has another code or access token than that of the hash.
 	GrantByID(ctx context.Context, id []byte) (*Grant, *idp.Person, error)
-	GrantByCode(ctx context.Context, codeHash []byte) (*Grant, *idp.Person, error)
-	GrantByAccess(ctx context.Context, accessHash []byte) (*Grant, *idp.Person, error)
+	GrantByCode(ctx context.Context, id, codeHash []byte) (*Grant, *idp.Person, error)
+	GrantByAccess(ctx context.Context, id, accessHash []byte) (*Grant, *idp.Person, error)
 	// RedeemCode is one conditional statement: code unused, not past its end at
 	// i.At, grant not revoked. Otherwise idp.ErrUsed and nothing changes.
 	RedeemCode(ctx context.Context, i Issue) error

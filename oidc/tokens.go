@@ -16,6 +16,10 @@ import (
 const (
 	grantIDSize = 16
 	macSize     = sha256.Size
+	// secretSize is a code's and an opaque access token's: grant ID, and 256 bits
+	// that nobody can guess. The ID tells where to look: an index of hashes, which
+	// lie anywhere, would cost more than all the rest of a write.
+	secretSize = grantIDSize + macSize
 	// refreshSize is a refresh token's: grant ID, generation, HMAC of both.
 	refreshSize = grantIDSize + 8 + macSize
 )
@@ -30,14 +34,15 @@ func newMinter(s Sealer) *minter {
 	return &minter{access: s.Derive("oidc access token v1"), refresh: s.Derive("oidc refresh token v1")}
 }
 
-func seal(key, id []byte, generation int64, rest string) []byte {
+// seal appends the HMAC of a generation, and of what else the token says.
+func seal(to, key, id []byte, generation int64, rest string) []byte {
 	mac := hmac.New(sha256.New, key)
 	mac.Write(id)
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(generation))
 	mac.Write(n[:])
 	mac.Write([]byte(rest))
-	return mac.Sum(nil)
+	return mac.Sum(to)
 }
 
 // accessToken makes the opaque access token of a generation. One for fewer
@@ -48,7 +53,20 @@ func (m *minter) accessToken(id []byte, generation int64, granted, narrowed []st
 	if len(narrowed) < len(granted) {
 		mask = "." + strconv.FormatUint(scopeMask(granted, narrowed), 16)
 	}
-	return base64.RawURLEncoding.EncodeToString(seal(m.access, id, generation, mask)) + mask
+	token := append(make([]byte, 0, secretSize), id...)
+	return base64.RawURLEncoding.EncodeToString(seal(token, m.access, id, generation, mask)) + mask
+}
+
+// grantOf reads the grant's ID in a code or an opaque access token; ok is false
+// for what can't be one of ours, without asking the store. Whether it is one the
+// hash tells.
+func grantOf(token string) (id []byte, ok bool) {
+	text, _, _ := strings.Cut(token, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) != secretSize {
+		return nil, false
+	}
+	return raw[:grantIDSize], true
 }
 
 // maxScopes is how many scopes a grant can have: the bits of a mask.
@@ -88,8 +106,7 @@ func (m *minter) refreshToken(id []byte, generation int64) string {
 	token := make([]byte, 0, refreshSize)
 	token = append(token, id...)
 	token = binary.BigEndian.AppendUint64(token, uint64(generation))
-	token = append(token, seal(m.refresh, id, generation, "")...)
-	return base64.RawURLEncoding.EncodeToString(token)
+	return base64.RawURLEncoding.EncodeToString(seal(token, m.refresh, id, generation, ""))
 }
 
 // readRefresh reads a refresh token that we made; ok is false for any other,
@@ -101,14 +118,14 @@ func (m *minter) readRefresh(token string) (id []byte, generation int64, ok bool
 	}
 	id = raw[:grantIDSize]
 	generation = int64(binary.BigEndian.Uint64(raw[grantIDSize:]))
-	return id, generation, hmac.Equal(raw[grantIDSize+8:], seal(m.refresh, id, generation, ""))
+	return id, generation, hmac.Equal(raw[grantIDSize+8:], seal(nil, m.refresh, id, generation, ""))
 }
 
-// newCode makes an authorization code of 256 random bits and what is kept of
-// it.
-func newCode() (code string, hash []byte) {
-	var b [32]byte
-	rand.Read(b[:]) // never fails: crypto/rand ends the program rather
+// newCode makes an authorization code, of the grant's ID and 256 random bits, and
+// what is kept of it.
+func newCode(id []byte) (code string, hash []byte) {
+	var b [secretSize]byte
+	rand.Read(b[copy(b[:], id):]) // never fails: crypto/rand ends the program rather
 	code = base64.RawURLEncoding.EncodeToString(b[:])
 	return code, hashOf(code)
 }

@@ -1,8 +1,10 @@
 package oidc_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -194,15 +196,50 @@ func TestT029_ValuesOfAnotherKind(t *testing.T) {
 	}
 }
 
+// grantID reads the grant's ID at the beginning of a code or an access token.
+func grantID(t *testing.T, token string) []byte {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	must(t, err)
+	return raw[:16]
+}
+
+// The grant's ID in a token only says where to look: under another grant's, or
+// with anything else changed, it is none.
+func TestT038_TokensUnderAnotherGrantsID(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		swap := func(token, other string) string {
+			a, err := base64.RawURLEncoding.DecodeString(token)
+			must(t, err)
+			return b64(append(grantID(t, other), a[16:]...))
+		}
+		one, two := str(w.tokens("app")["access_token"]), str(w.tokens("app")["access_token"])
+		codeOne, codeTwo := w.code("app"), w.code("app")
+		for _, bad := range []string{swap(one, two), swap(two, one), one[:len(one)-1], one + "A", one + ".1", one + "." + one, codeOne} {
+			if w.active("app", bad) || w.userinfo(bad).status == 200 {
+				t.Errorf("active: %q", bad)
+			}
+		}
+		for _, bad := range []string{swap(codeOne, codeTwo), codeOne + "A", one} {
+			if a := w.redeem("app", bad); a.status != 400 {
+				t.Errorf("redeemed: %d %s", a.status, a.body)
+			}
+		}
+		if !w.active("app", one) || !w.active("app", two) || w.redeem("app", codeOne).status != 200 || w.redeem("app", codeTwo).status != 200 {
+			t.Error("what is good does not work any more")
+		}
+	})
+}
+
 // Every value that the store keeps, presented as a credential.
 func TestT039_KeptValuesAreUseless(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	code := w.code("app")
 	got := w.redeem("app", code).json(t)
-	g, _, err := w.store.GrantByCode(ctx, hash(code))
+	g, _, err := w.store.GrantByCode(ctx, grantID(t, code), hash(code))
 	must(t, err)
-	kept := [][]byte{g.ID, g.CodeHash, g.AccessHash, g.Request}
+	kept := [][]byte{g.ID, g.CodeHash, g.AccessHash, g.Request, slices.Concat(g.ID, g.CodeHash), slices.Concat(g.ID, g.AccessHash)}
 	c, err := w.store.Client(ctx, "app")
 	must(t, err)
 	kept = append(kept, c.SecretHash)

@@ -118,7 +118,7 @@ func TestCreateGrant_KeptWhenKilled(t *testing.T) {
 		}
 		s := d.open(t)
 		for _, n := range kept {
-			if _, _, err := s.GrantByCode(t.Context(), hash('c', n)); err != nil {
+			if _, _, err := s.GrantByCode(t.Context(), codeGrant(n).ID, hash('c', n)); err != nil {
 				t.Fatalf("grant %d was acknowledged: %v", n, err)
 			}
 		}

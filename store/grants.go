@@ -21,8 +21,8 @@ const (
 			CASE WHEN g.offline THEN 0 ELSE COALESCE(s.ended_at, 0) END, ` + personColumns + `
 		FROM grants g LEFT JOIN sessions s ON s.id = g.session_id LEFT JOIN persons p ON p.id = g.person_id` + agencyJoin
 	grantByID     query = grantColumns + ` WHERE g.id = $1`
-	grantByCode   query = grantColumns + ` WHERE g.code_hash = $1`
-	grantByAccess query = grantColumns + ` WHERE g.access_hash = $1`
+	grantByCode   query = grantColumns + ` WHERE g.id = $1 AND g.code_hash = $2`
+	grantByAccess query = grantColumns + ` WHERE g.id = $1 AND g.access_hash = $2`
 
 	redeemCode query = `UPDATE grants SET code_used_at = $2, access_hash = $3, access_ends_at = $4, generation = $5, rotated_at = $2,
 			refresh_ends_at = $6, prune_at = $7
@@ -92,13 +92,13 @@ func (s *Store) GrantByID(ctx context.Context, id []byte) (*oidc.Grant, *idp.Per
 }
 
 // GrantByCode implements oidc.Grants.
-func (s *Store) GrantByCode(ctx context.Context, codeHash []byte) (*oidc.Grant, *idp.Person, error) {
-	return s.grant(ctx, with(grantByCode, codeHash))
+func (s *Store) GrantByCode(ctx context.Context, id, codeHash []byte) (*oidc.Grant, *idp.Person, error) {
+	return s.grant(ctx, with(grantByCode, id, codeHash))
 }
 
 // GrantByAccess implements oidc.Grants.
-func (s *Store) GrantByAccess(ctx context.Context, accessHash []byte) (*oidc.Grant, *idp.Person, error) {
-	return s.grant(ctx, with(grantByAccess, accessHash))
+func (s *Store) GrantByAccess(ctx context.Context, id, accessHash []byte) (*oidc.Grant, *idp.Person, error) {
+	return s.grant(ctx, with(grantByAccess, id, accessHash))
 }
 
 // grant reads one. A grant that ends with its session is revoked from the moment

@@ -70,7 +70,8 @@ func measureFlows(t *testing.T, s *Store, from int64, stored []*oidc.Grant) [3][
 			g := codeGrant(from + i*workers + int64(w))
 			timed(0, func() error { return s.CreateGrant(t.Context(), g) })
 			timed(1, func() error {
-				_, _, err := s.GrantByAccess(t.Context(), stored[(i*7919*workers+int64(w))%int64(len(stored))].AccessHash)
+				old := stored[(i*7919*workers+int64(w))%int64(len(stored))]
+				_, _, err := s.GrantByAccess(t.Context(), old.ID, old.AccessHash)
 				return err
 			})
 			timed(2, func() error {

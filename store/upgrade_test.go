@@ -90,7 +90,7 @@ func checkReleaseOne(t *testing.T, s *Store) {
 	if err != nil || session.Evidence[0].Card != "k1" {
 		t.Errorf("session %+v %v", session, err)
 	}
-	g, _, err := s.GrantByAccess(t.Context(), []byte{0x66, 0x66})
+	g, _, err := s.GrantByAccess(t.Context(), []byte{0x44, 0x44}, []byte{0x66, 0x66})
 	if err != nil || g.Generation != 2 || g.SessionID != "s1" {
 		t.Errorf("grant %+v %v", g, err)
 	}

@@ -80,3 +80,9 @@ UPDATE accounts SET shut_at = 1 WHERE EXISTS (SELECT 1 FROM directory_effects e 
 -- Which feed gave the post; empty: none.
 ALTER TABLE posts ADD COLUMN source TEXT NOT NULL DEFAULT '';
 UPDATE posts SET source = (SELECT p.source FROM persons p WHERE p.id = posts.person_id);
+
+-- Codes and access tokens carry their grant's ID: it is found by that, and they
+-- are compared with their hash. Hashes lie anywhere in an index, so each of the
+-- two cost a page of its own with each write.
+DROP INDEX grants_code;
+DROP INDEX grants_access;

@@ -97,8 +97,6 @@ CREATE TABLE grants (
     created_at      BIGINT NOT NULL,
     prune_at        BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX grants_code ON grants (code_hash) WHERE code_hash IS NOT NULL;
-CREATE UNIQUE INDEX grants_access ON grants (access_hash) WHERE access_hash IS NOT NULL;
 CREATE INDEX grants_session ON grants (session_id) WHERE session_id <> '';
 CREATE INDEX grants_prune ON grants (prune_at);
 
