@@ -2,7 +2,6 @@ package devicebind
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -51,7 +50,7 @@ func (a *Attempts) Decide(ctx context.Context, d DecideRequest) error {
 		if err := a.usable(ctx, dev, now); err != nil {
 			return err
 		}
-		signCount, err := a.present(ctx, dev, secrets, message, d)
+		signCount, err := a.attendant().present(ctx, dev, secrets, message, Shown{d.PIN, d.WebAuthn})
 		if err != nil {
 			return a.absent(ctx, t, dev, person, err)
 		}
@@ -67,51 +66,6 @@ func (d *DecideRequest) attempt() (id []byte, ok bool) {
 	id, err := unb64(d.Attempt, idSize)
 	return id, err == nil && oneLine(d.DeviceID, d.ClientID, d.Number) && len(d.Number) <= 8
 }
-
-// present checks that the person is at the phone.
-func (a *Attempts) present(ctx context.Context, dev *Device, secrets *Secrets, message []byte, d DecideRequest) (signCount uint32, err error) {
-	if dev.Presence == PresenceWebAuthn {
-		c, err := decodeCredential(secrets.Credential, dev.SignCount)
-		if err != nil {
-			return 0, err
-		}
-		handle, err := unb64(dev.ID, idSize)
-		if err != nil {
-			return 0, err
-		}
-		challenge := sha256.Sum256(message)
-		signCount, err := assertPresence(a.Origin, handle, challenge[:], d.WebAuthn, c)
-		if err != nil {
-			return 0, fmt.Errorf("%w: %w", denied(ReasonPhoneProof), err)
-		}
-		return signCount, nil
-	}
-	if !plausiblePIN(d.PIN) {
-		return 0, denied(ReasonPhoneProof)
-	}
-	failures, err := a.Devices.ReservePIN(ctx, dev.ID, MaxPINFailures)
-	if errors.Is(err, idp.ErrUsed) {
-		return 0, denied(ReasonPINBlocked)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("count PIN: %w", err)
-	}
-	right, err := a.Hasher.Verify(ctx, secrets.PINHash, d.PIN)
-	switch {
-	case err != nil:
-		// The request may be gone already; the count must not stay.
-		back := a.Devices.ReturnPIN(context.WithoutCancel(ctx), dev.ID)
-		return 0, fmt.Errorf("check PIN: %w", errors.Join(err, back))
-	case right:
-		return 0, nil
-	case failures >= MaxPINFailures:
-		return 0, denied(ReasonPINBlocked)
-	}
-	return 0, denied(ReasonPINWrong)
-}
-
-// plausiblePIN keeps what is no PIN from being counted or hashed.
-func plausiblePIN(pin string) bool { return len(pin) >= minPIN && len(pin) <= maxPIN }
 
 // absent puts on record that presence was not proved.
 func (a *Attempts) absent(ctx context.Context, t *Attempt, dev *Device, person *idp.Person, why error) error {

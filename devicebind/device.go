@@ -73,6 +73,7 @@ type Devices struct {
 	Store   DeviceStore
 	Factors *Factors
 	Keeper  *Keeper
+	Hasher  PINHasher
 	Origin  string // of this server, as phones see it
 	Now     func() time.Time
 }
@@ -131,12 +132,55 @@ func (d *Devices) revoke(ctx context.Context, deviceID, personID string, ev idp.
 	return nil
 }
 
-// SuspendFor suspends anybody's device, or ends the suspension: the act of an
-// operator, who says why.
-func (d *Devices) SuspendFor(ctx context.Context, deviceID string, suspend bool, actor, why string) error {
+// What an operator asked for and what is so already.
+var (
+	ErrSuspended    = fmt.Errorf("it is suspended already: %w", idp.ErrConflict)
+	ErrNotSuspended = fmt.Errorf("nobody suspended it: %w", idp.ErrConflict)
+)
+
+// RenameFor gives anybody's device another name: the act of an operator, who
+// says why.
+func (d *Devices) RenameFor(ctx context.Context, deviceID, name, actor, why string) error {
+	name, ok := cleanName(name)
+	if !ok {
+		return ErrName
+	}
+	dev, person, err := d.live(ctx, deviceID)
+	if err != nil {
+		return err
+	}
+	ev := d.event(ctx, "phone.rename", deviceID, Who{Person: person})
+	ev.Actor, ev.Detail = actor, ev.Detail+" from "+dev.Name+" to "+name+": "+why
+	with := d.Factors.told(Notice{Kind: ev.Kind, Person: person, Name: name, At: ev.At}, ev)
+	if err := d.Store.RenameDevice(ctx, deviceID, dev.PersonID, name, with); err != nil {
+		return fmt.Errorf("rename device: %w", err)
+	}
+	return nil
+}
+
+// live finds a device that is not revoked.
+func (d *Devices) live(ctx context.Context, deviceID string) (*Device, *idp.Person, error) {
 	dev, person, err := d.Store.Device(ctx, deviceID)
 	if err != nil {
-		return fmt.Errorf("read device: %w", err)
+		return nil, nil, fmt.Errorf("read device: %w", err)
+	}
+	if !dev.RevokedAt.IsZero() {
+		return nil, nil, fmt.Errorf("it is revoked: %w", idp.ErrNotFound)
+	}
+	return dev, person, nil
+}
+
+// SuspendFor suspends anybody's device, or ends the suspension: the act of an
+// operator, who says why. ErrSuspended, ErrNotSuspended.
+func (d *Devices) SuspendFor(ctx context.Context, deviceID string, suspend bool, actor, why string) error {
+	dev, person, err := d.live(ctx, deviceID)
+	switch {
+	case err != nil:
+		return err
+	case suspend && !dev.SuspendedAt.IsZero():
+		return ErrSuspended
+	case !suspend && dev.SuspendedAt.IsZero():
+		return ErrNotSuspended
 	}
 	kind, since := "phone.resume", time.Time{}
 	if suspend {
@@ -158,6 +202,7 @@ type Self struct {
 	Time      int64  `json:"time"`   // Unix milliseconds
 	Nonce     string `json:"nonce"`  // base64url, 16 bytes
 	Signature string `json:"signature"`
+	Shown            // to unbind
 }
 
 // The actions of Self.
@@ -171,14 +216,21 @@ const (
 // idp.Denied{ReasonPhoneUnusable}, one that did not sign {ReasonPhoneProof} or
 // {ReasonPhoneClock}.
 func (d *Devices) Status(ctx context.Context, s Self) (*Device, *idp.Person, error) {
-	return d.self(ctx, s, SelfStatus)
+	dev, person, _, err := d.self(ctx, s, SelfStatus)
+	return dev, person, err
 }
 
-// Unbind revokes the device by its own request. Again is no error.
+// Unbind revokes the device by its own request, if its person is there: who only
+// got hold of an unlocked phone shall not take a factor away. Again is no error.
+// idp.Denied as Status, {ReasonPINWrong} or {ReasonPINBlocked}: then the computer
+// or the helpdesk does it.
 func (d *Devices) Unbind(ctx context.Context, s Self) error {
-	dev, person, err := d.self(ctx, s, SelfUnbind)
-	if err != nil {
+	dev, person, secrets, err := d.self(ctx, s, SelfUnbind)
+	if err != nil || !dev.RevokedAt.IsZero() {
 		return err
+	}
+	if _, err := (attendant{d.Store, d.Hasher, d.Origin}).present(ctx, dev, secrets, SelfBytes(d.Origin, s), s.Shown); err != nil {
+		return d.absent(ctx, dev, person, err)
 	}
 	ev := d.event(ctx, "phone.revoke", dev.ID, Who{Person: person})
 	ev.Detail += " by itself"
@@ -189,19 +241,33 @@ func (d *Devices) Unbind(ctx context.Context, s Self) error {
 	return err
 }
 
-func (d *Devices) self(ctx context.Context, s Self, action string) (*Device, *idp.Person, error) {
+// absent puts on record that presence was not proved.
+func (d *Devices) absent(ctx context.Context, dev *Device, person *idp.Person, why error) error {
+	var no idp.Denied
+	if !errors.As(why, &no) {
+		return why
+	}
+	ev := d.event(ctx, "phone.revoke", dev.ID, Who{Person: person})
+	ev.Result = string(no.Reason)
+	if err := d.Store.Record(ctx, ev); err != nil {
+		return fmt.Errorf("record unbinding: %w", err)
+	}
+	return why
+}
+
+func (d *Devices) self(ctx context.Context, s Self, action string) (*Device, *idp.Person, *Secrets, error) {
 	if _, err := unb64(s.Nonce, nonceSize); err != nil || s.Action != action || !oneLine(s.DeviceID) {
-		return nil, nil, denied(ReasonPhoneProof)
+		return nil, nil, nil, denied(ReasonPhoneProof)
 	}
 	p := prover{d.Store, d.Keeper, d.Now}
-	dev, person, _, err := p.device(ctx, s.DeviceID, SelfBytes(d.Origin, s), s.Signature)
+	dev, person, secrets, err := p.device(ctx, s.DeviceID, SelfBytes(d.Origin, s), s.Signature)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if !onTime(s.Time, d.Now()) {
-		return nil, nil, denied(ReasonPhoneClock)
+		return nil, nil, nil, denied(ReasonPhoneClock)
 	}
-	return dev, person, nil
+	return dev, person, secrets, nil
 }
 
 // prover finds who signed.

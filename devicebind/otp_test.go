@@ -255,7 +255,7 @@ func TestDevices_OnlyOnesOwn(t *testing.T) {
 		if err := d.Rename(w.ctx, mine, p.DeviceID, "a\nb"); err == nil {
 			w.Fatal("a name of two lines")
 		}
-		self, err := p.NewSelf(devicebind.SelfStatus, w.clock())
+		self, err := p.NewSelf(devicebind.SelfStatus, "", w.clock())
 		w.must(err)
 		dev, person, err := d.Status(w.ctx, *self)
 		w.must(err)

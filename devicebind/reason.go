@@ -1,6 +1,13 @@
 package devicebind
 
-import idp "taipeion.internal/idp"
+import (
+	"errors"
+
+	idp "taipeion.internal/idp"
+)
+
+// ErrName says that a name can't be shown: empty, too long, or of several lines.
+var ErrName = errors.New("not a name that can be shown: one line of 1 to 64 characters")
 
 // The reasons of this package; the words are in templates/locale.
 const (

@@ -54,6 +54,8 @@ func (a *Attempts) Scan(ctx context.Context, s ScanRequest) (*Scanned, error) {
 
 func (a *Attempts) prover() prover { return prover{a.Devices, a.Keeper, a.Now} }
 
+func (a *Attempts) attendant() attendant { return attendant{a.Devices, a.Hasher, a.Origin} }
+
 func (a *Attempts) limits() ScanLimits {
 	l := a.Limits
 	if l == (ScanLimits{}) {

@@ -17,8 +17,10 @@ type With struct {
 
 // FactorStore knows what a person can log in with.
 type FactorStore interface {
-	// StrongestFactor is LevelCard with a bound card, LevelTwo with an active
-	// device, a passkey or one-time codes, else LevelPassword.
+	// StrongestFactor is LevelCard with a bound card, LevelTwo with a device, a
+	// passkey or one-time codes, else LevelPassword. A device counts that is
+	// neither revoked nor expired, also one that may not be used: by guessing PINs,
+	// or by having it suspended, nobody lowers what is asked of its person.
 	StrongestFactor(ctx context.Context, personID string, now time.Time) (idp.Level, error)
 }
 

@@ -38,7 +38,7 @@ var stops = []stop{
 		w.must(w.nodes[1].devices.RevokeFor(w.ctx, p.DeviceID, "helpdesk", "stolen"))
 	}, devicebind.ReasonPhoneUnusable},
 	{"unbound by itself", func(w *world, _ devicebind.Who, p *app.Phone) {
-		self, err := p.NewSelf(devicebind.SelfUnbind, w.clock())
+		self, err := p.NewSelf(devicebind.SelfUnbind, pin, w.clock())
 		w.must(err)
 		w.must(w.nodes[1].devices.Unbind(w.ctx, *self))
 	}, devicebind.ReasonPhoneUnusable},

@@ -115,7 +115,7 @@ func (w *world) node(o store.Options) *node {
 	n.enroller = &devicebind.Enroller{
 		Store: db, CA: ca, Keeper: keeper, Hasher: hasher, Cards: db.CardsOf, Factors: factors, Notifier: n.notifier, Origin: origin, Now: w.clock,
 	}
-	n.devices = &devicebind.Devices{Store: db, Factors: factors, Keeper: keeper, Origin: origin, Now: w.clock}
+	n.devices = &devicebind.Devices{Store: db, Factors: factors, Keeper: keeper, Hasher: hasher, Origin: origin, Now: w.clock}
 	n.attempts = &devicebind.Attempts{
 		Store: db, Devices: db, Codes: n.codes, Keeper: keeper, Hasher: hasher, Notifier: n.notifier, Flow: db.Flow, Client: db.Client,
 		Locked: func(_ context.Context, personID string) (bool, error) { return w.locked[personID], nil },

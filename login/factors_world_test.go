@@ -111,7 +111,7 @@ func (w *twins) add(on *world) *node {
 		Store: on.db, CA: ca, Keeper: keeper, Hasher: hasher, Cards: on.db.CardsOf, Factors: factors, Notifier: n.notifier,
 		Origin: here, Now: w.clock,
 	}
-	n.devices = &devicebind.Devices{Store: on.db, Factors: factors, Keeper: keeper, Origin: here, Now: w.clock}
+	n.devices = &devicebind.Devices{Store: on.db, Factors: factors, Keeper: keeper, Hasher: hasher, Origin: here, Now: w.clock}
 	n.attempts = &devicebind.Attempts{
 		Store: on.db, Devices: on.db, Codes: n.codes, Keeper: keeper, Hasher: hasher, Notifier: n.notifier, Flow: on.db.Flow,
 		Client: on.db.Client, Origin: here, Now: w.clock,

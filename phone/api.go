@@ -169,6 +169,7 @@ func (a *api) self(r *http.Request) (any, error) {
 	if err := receive(r, &m); err != nil {
 		return nil, err
 	}
+	m.WebAuthn = present(m.WebAuthn)
 	switch m.Action {
 	case devicebind.SelfStatus:
 		return a.status(r.Context(), m)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	idp "taipeion.internal/idp"
@@ -53,12 +54,23 @@ func (h *Handler) showSecurity(w http.ResponseWriter, r *http.Request, c *sessio
 	if err == nil {
 		v.CardBound = card != nil
 		err = h.fillFactors(r, c.Person.ID, &v)
+		v.Stuck = stuck(&v)
 	}
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
 	h.Pages.Render(w, r, http.StatusOK, v)
+}
+
+// stuck tells whether a change asks for a login that this person can't give:
+// phones still count that may not be used, or whoever makes them unusable would
+// have less to prove.
+func stuck(v *templates.Security) bool {
+	has := func(standing devicebind.Standing) bool {
+		return slices.ContainsFunc(v.Devices, func(d templates.DeviceRow) bool { return d.Standing == string(standing) })
+	}
+	return !v.CardBound && !v.OTPBound && len(v.Passkeys) == 0 && has(devicebind.StandingSuspended) && !has(devicebind.StandingActive)
 }
 
 func (h *Handler) fillFactors(r *http.Request, personID string, v *templates.Security) error {

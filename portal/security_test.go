@@ -64,7 +64,7 @@ func newFactors(on *world) *factorWorld {
 	w.enroller = &devicebind.Enroller{
 		Store: w.db, CA: ca, Keeper: keeper, Hasher: hasher, Cards: w.db.CardsOf, Factors: factors, Notifier: notifier, Origin: origin, Now: w.clock,
 	}
-	w.devices = &devicebind.Devices{Store: w.db, Factors: factors, Keeper: keeper, Origin: origin, Now: w.clock}
+	w.devices = &devicebind.Devices{Store: w.db, Factors: factors, Keeper: keeper, Hasher: hasher, Origin: origin, Now: w.clock}
 	w.portal.Factors = portal.Factors{
 		Enroller: w.enroller, Devices: w.devices, Waiting: notifier, Fresh: factors, Holders: w.db, Stop: make(chan struct{}),
 		OTP:      &devicebind.OTP{Store: w.db, Guesses: w.db, Keeper: keeper, Factors: factors, Issuer: "臺北", Now: w.clock},

@@ -33,7 +33,7 @@ const (
 	strongestFactor query = `SELECT
 		EXISTS (SELECT 1 FROM cards WHERE person_id = $1 AND unbound_at = 0 AND not_after > $2),
 		EXISTS (SELECT 1 FROM passkeys WHERE person_id = $1) OR EXISTS (SELECT 1 FROM totp WHERE person_id = $1 AND sealed IS NOT NULL)
-			OR EXISTS (SELECT 1 FROM devices d WHERE d.person_id = $1 AND ` + deviceActive + `)`
+			OR EXISTS (SELECT 1 FROM devices d WHERE d.person_id = $1 AND d.revoked_at = 0 AND d.not_after > $2)`
 
 	// deviceActive is devicebind.StandingActive at $2, of a row d.
 	deviceActive query = `d.revoked_at = 0 AND d.suspended_at = 0 AND d.pin_failures < 5 AND ` + deviceSound

@@ -6,7 +6,7 @@ import (
 )
 
 // letterKinds are what people are told by mail: the kinds of events.
-var letterKinds = []string{"phone.bind", "phone.revoke", "phone.suspend", "phone.resume",
+var letterKinds = []string{"phone.bind", "phone.rename", "phone.revoke", "phone.suspend", "phone.resume",
 	"otp.bind", "otp.recovery", "otp.remove", "passkey.add", "passkey.remove",
 	"password.change", "password.card", "password.reset"}
 

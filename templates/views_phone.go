@@ -32,6 +32,7 @@ var phoneStates = []phoneState{
 	{Screen: "reported-nothing", Icon: "shield", Ask: true},
 	{Screen: "called-off", Icon: "cross", Act: "scan"},
 	{Screen: "removed", Icon: "bin"},
+	{Screen: "removed-here", Icon: "bin", Ask: true},
 	{Screen: "problem-offline", Icon: "offline", Act: "retry"},
 	{Screen: "problem-unavailable", Icon: "offline", Act: "retry"},
 	{Screen: "problem-internal", Icon: "alert", Tone: "danger", Act: "retry", Ask: true},
@@ -79,7 +80,7 @@ var phoneWords = []string{
 	"portal", "result.approve", "result.deny", "result.report", "result.failed", "source.phone", "source.all", "here", "elsewhere",
 	"presence.webauthn", "presence.pin", "standing.suspended", "standing.expired", "standing.revoked",
 	"camera.denied", "camera.denied.do", "camera.none", "camera.none.do", "no_code", "pin.short", "pin.differs", "pin.weak",
-	"pin.wrong", "pin.missing", "number.missing", "presence.failed", "name.iphone", "name.ipad", "name.android", "name.other",
+	"pin.wrong", "pin.wrong.here", "pin.missing", "number.missing", "presence.failed", "name.iphone", "name.ipad", "name.android", "name.other",
 	"roc", "type.unknown", "waiting", "remove",
 }
 

@@ -186,6 +186,7 @@ type Security struct {
 	NoPhones    bool // phones are not set up here
 	NoPasskeys  bool // nor passkeys
 	PasskeysURL string
+	Stuck       bool // all that is strong enough to change something can't be used: the helpdesk is asked
 }
 
 // Page names the template.

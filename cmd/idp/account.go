@@ -32,6 +32,7 @@ type shownAccount struct {
 	LockedUntil time.Time         `json:"locked_until,omitzero"`
 	Mail        []mailDelivery    `json:"mail_passwords,omitempty"`
 	Unasked     bool              `json:"directory_unasked,omitempty"`
+	Factors     shownFactors      `json:"factors"`
 }
 
 // mailDelivery is how far a mailbox follows a new password.
@@ -44,11 +45,11 @@ type mailDelivery struct {
 	Fault   string    `json:"fault,omitempty"`
 }
 
-func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, mail []directory.Delivery) error {
+func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, mail []directory.Delivery, factors shownFactors) error {
 	a := shownAccount{
 		Name: s.Person.Name, Username: s.Person.Username, Agency: s.Person.Agency.Code, AgencyName: s.Person.Agency.Name,
 		Unit: s.Person.Unit, State: string(s.Person.State), Accounts: map[string]string{}, Failures: s.Failures,
-		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil, Unasked: s.Unasked,
+		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil, Unasked: s.Unasked, Factors: factors,
 	}
 	for _, d := range mail {
 		a.Mail = append(a.Mail, mailDelivery{d.Account, d.Target, string(d.State), d.MadeAt, d.Tries, d.Fault})
@@ -64,6 +65,7 @@ func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, mail []
 		for _, account := range s.Accounts {
 			out.row("account", fmt.Sprintf("%s (%s)", account.Name, account.Kind))
 		}
+		a.Factors.rows(out)
 		out.row("failures", a.Failures)
 		for _, d := range a.Mail {
 			out.row("mail password", fmt.Sprintf("%s by %s: %s, %d tries %s", d.Account, d.Target, d.State, d.Tries, d.Fault))
@@ -185,5 +187,9 @@ func (c *cli) withGate(cmd *cobra.Command, ask func(*opened, *directory.Gate) (*
 	if err != nil {
 		return fmt.Errorf("list mail deliveries: %w", err)
 	}
-	return c.showAccount(cmd, state, mail)
+	factors, err := o.factorsOf(cmd.Context(), state.Person.ID)
+	if err != nil {
+		return err
+	}
+	return c.showAccount(cmd, state, mail, factors)
 }

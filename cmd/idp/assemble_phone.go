@@ -54,7 +54,7 @@ func (h *house) newFactors(ctx context.Context, o assembleOptions, pages *templa
 	if c.Store.PostgreSQLFile != "" {
 		f.notifier.Store = h.store // there may be other nodes
 	}
-	f.devices = &devicebind.Devices{Store: h.store, Factors: f.changes, Keeper: f.keeper, Origin: c.Issuer, Now: now}
+	f.devices = &devicebind.Devices{Store: h.store, Factors: f.changes, Keeper: f.keeper, Hasher: h.gate.Hasher, Origin: c.Issuer, Now: now}
 	if err := h.addMail(f, o, pages); err != nil {
 		return nil, err
 	}

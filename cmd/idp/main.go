@@ -89,7 +89,7 @@ func (c *cli) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		c.serveCommand(), c.demoCommand(), c.demoCardsCommand(), c.agentCommand(), c.clientCommand(), c.accountCommand(), c.adminCommand(), c.passwordsCommand(),
-		c.deviceCommand(), c.keysCommand(), c.syncCommand(), c.directoryCommand(), c.configCommand(), c.migrateCommand(), c.phoneCommand(),
+		c.deviceCommand(), c.otpCommand(), c.passkeyCommand(), c.keysCommand(), c.syncCommand(), c.directoryCommand(), c.configCommand(), c.migrateCommand(), c.phoneCommand(),
 		c.versionCommand(),
 	)
 	c.noteStart(root)

@@ -265,7 +265,7 @@ func (p *phoneCLI) list() *cobra.Command {
 // standing is how the phone stands: what the provider says, or why it said
 // nothing.
 func (p *phoneCLI) standing(cmd *cobra.Command, phone *app.Phone) string {
-	answer, err := p.client.Self(cmd.Context(), phone, "status")
+	answer, err := p.client.Self(cmd.Context(), phone, devicebind.SelfStatus, "")
 	var refused *app.Error
 	switch {
 	case err == nil:

@@ -160,7 +160,7 @@ func TestClient(t *testing.T) {
 		t.Fatal("a PIN was sent where none is needed")
 	}
 	answer, status = `{"standing":"active","person":"王小明"}`, http.StatusOK
-	if s, err := c.Self(t.Context(), &b.Phone, devicebind.SelfStatus); err != nil || s.Standing != devicebind.StandingActive {
+	if s, err := c.Self(t.Context(), &b.Phone, devicebind.SelfStatus, ""); err != nil || s.Standing != devicebind.StandingActive {
 		t.Fatal(err)
 	}
 }

@@ -118,9 +118,9 @@ type Standing struct {
 }
 
 // Self asks for the phone's standing (devicebind.SelfStatus) or ends it
-// (SelfUnbind): POST /phone/api/self.
-func (c *Client) Self(ctx context.Context, p *Phone, action string) (*Standing, error) {
-	req, err := p.NewSelf(action, c.now())
+// (SelfUnbind, with the PIN): POST /phone/api/self.
+func (c *Client) Self(ctx context.Context, p *Phone, action, pin string) (*Standing, error) {
+	req, err := p.NewSelf(action, pin, c.now())
 	if err != nil {
 		return nil, err
 	}

@@ -171,9 +171,10 @@ func (p *Phone) NewDecision(s *devicebind.Scanned, v devicebind.Verdict, number,
 	return d, err
 }
 
-// NewSelf makes a signed word about the phone itself.
-func (p *Phone) NewSelf(action string, now time.Time) (*devicebind.Self, error) {
-	s := &devicebind.Self{DeviceID: p.DeviceID, Action: action, Time: now.UnixMilli(), Nonce: nonce()}
+// NewSelf makes a signed word about the phone itself. The PIN is for
+// devicebind.SelfUnbind.
+func (p *Phone) NewSelf(action, pin string, now time.Time) (*devicebind.Self, error) {
+	s := &devicebind.Self{DeviceID: p.DeviceID, Action: action, Time: now.UnixMilli(), Nonce: nonce(), Shown: devicebind.Shown{PIN: pin}}
 	var err error
 	s.Signature, err = p.Sign(devicebind.SelfBytes(p.Origin, *s))
 	return s, err

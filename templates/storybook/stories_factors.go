@@ -129,6 +129,7 @@ func securityStories() []story {
 	codes.NewCodes = []string{"4kx7-9mqd-2rtw", "8pzn-3vhc-6yfb", "2wjd-7kxs-5mqt", "9rbf-4npz-8vhg", "6ycm-1tdk-3wxj",
 		"5qsv-8hzb-7frn", "3mgp-2jxc-9dkw", "7ftz-6vbn-4ysq", "1hxr-5wcd-8kpm", "4nbj-9qgf-2zvt"}
 	return []story{
+		{"security-stuck", same(templates.Security{Base: base, Stuck: true, Devices: full.Devices[1:]})},
 		{"security", same(full)}, {"security-empty", same(templates.Security{Base: base})},
 		{"security-offer", same(offer)}, {"security-codes", same(codes)},
 		{"home-phone", same(templates.Home{Base: base, Name: longName, Level: idp.LevelCard, LoginAt: now(), CardBound: true, NoPhone: true,

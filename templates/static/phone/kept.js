@@ -1,21 +1,25 @@
 // The accounts on this phone and the record of what it approved.
 import { Problem, call, now } from './api.js';
 import { nonce, statement } from './keys.js';
+import * as presence from './presence.js';
 import { mayReport, report } from './report.js';
-import { busy, clone, fill, leaves, moment, on, problem, screen, show, text } from './screens.js';
+import { busy, clone, fill, leaves, message, moment, on, problem, screen, show, text } from './screens.js';
 import * as vault from './vault.js';
+
+const pin = document.getElementById('remove-pin');
 
 const CHECK_EVERY = 10 * 60 * 1000;
 
 // usable are the accounts that may be tried: the server has the last word.
 export async function usable() { return (await vault.accounts()).filter((account) => account.state !== 'pending'); }
 
-// self asks something about this phone's own account, signed by its key.
-async function self(account, action) {
+// self asks something about this phone's own account, signed by its key; shown
+// makes, of the bytes that are signed, the proof that its person is there.
+async function self(account, action, shown = () => ({})) {
   const asked = { device_id: account.device, action, time: now(), nonce: nonce() };
   const lines = [location.origin, asked.action, asked.device_id, asked.time, asked.nonce];
-  const { signature } = await statement(account.key, 'taipeion-phone-self-v1', lines);
-  return call('POST', 'self', { body: { ...asked, signature } });
+  const { bytes, signature } = await statement(account.key, 'taipeion-phone-self-v1', lines);
+  return call('POST', 'self', { body: { ...asked, signature, ...await shown(bytes) } });
 }
 
 function row(account, act) {
@@ -79,29 +83,60 @@ async function showAccount(button) {
     person: looked.person, agency: looked.agency, name: looked.name, bound: moment(looked.bound), ends: moment(looked.ends),
     presence: text('presence.' + looked.presence),
   });
+  message(root);
+  pin.value = '';
+  root.querySelector('[data-pin]').hidden = true;
   const remove = root.querySelector('[data-do="remove"]');
   remove.dataset.pressed = '';
   remove.querySelector('[data-label]').textContent = text('remove');
 }
 
-// remove takes the account off this phone, and tells the server so if it can be
-// reached: without the key the phone is of no use anyway.
+// present proves that it is the person who takes the account off.
+async function present(bytes) {
+  if (looked.presence === 'pin') { return { pin: pin.value.normalize('NFKC') }; }
+  try {
+    return { webauthn: await presence.assert(looked.credential, bytes) };
+  } catch {
+    throw new Problem('presence.failed');
+  }
+}
+
+// remove takes the account off this phone and ends its binding. Where the server
+// has no use for it any more it is only forgotten here, and where the PIN is used
+// up the computer ends the binding.
 async function remove(button) {
+  const root = screen('account');
+  message(root);
   if (!button.dataset.pressed) {
     button.dataset.pressed = 'yes';
     button.querySelector('[data-label]').textContent = button.dataset.sure;
+    root.querySelector('[data-pin]').hidden = looked.presence !== 'pin';
     return;
   }
+  if (looked.presence === 'pin' && !/^[0-9]{6,12}$/.test(pin.value.normalize('NFKC'))) {
+    message(root, text(pin.value ? 'pin.short' : 'pin.missing'));
+    pin.focus();
+    return;
+  }
+  let end = 'removed';
   try {
-    await self(looked, 'unbind');
+    await self(looked, 'unbind', present);
   } catch (cause) {
-    if (cause instanceof Problem && ['offline', 'unavailable', 'throttled', 'internal'].includes(cause.reason)) {
-      problem(cause.reason);
+    const reason = cause instanceof Problem ? cause.reason : 'internal';
+    if (reason === 'presence.failed' || reason === 'pin_wrong') {
+      message(root, text(reason === 'pin_wrong' ? 'pin.wrong.here' : 'presence.failed'));
       return;
     }
+    if (!['phone_unusable', 'pin_blocked'].includes(reason)) {
+      problem(reason);
+      return;
+    }
+    if (reason === 'pin_blocked') { end = 'removed-here'; }
+  } finally {
+    pin.value = '';
   }
   await vault.forgetAccount(looked.device);
-  show('removed');
+  show(end);
 }
 
 // decided asks the server what this person's phones decided; nothing without a
@@ -174,6 +209,6 @@ async function showHistory() {
 }
 
 on('account', showAccount);
-on('remove', remove);
+on('remove', (button) => busy(button, () => remove(button)));
 on('history', showHistory);
 on('not-me', (button) => busy(button, () => notMe(button)));

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
+	"taipeion.internal/idp/devicebind/app"
+	"taipeion.internal/idp/devicebind/devicetest"
+	"taipeion.internal/idp/store"
+)
+
+// desk runs the helpdesk's commands on the city's configuration.
+type desk struct {
+	*testing.T
+	*city
+	who devicebind.Who
+}
+
+// newDesk is a city whose settings name a mail server, and a member of staff who
+// has just logged in by card.
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	c := startCity(t)
+	file, err := os.OpenFile(c.plan.ConfigPath(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.WriteString("\nmail:\n  server: localhost:1\n  from: idp@example.gov.tw\n  security: none\n")
+	if err != nil || file.Close() != nil {
+		t.Fatal(err)
+	}
+	d := &desk{T: t, city: c}
+	account, err := c.store.Account(t.Context(), c.plan.Staff[0].Single)
+	d.must(err)
+	person, err := c.store.Person(t.Context(), account.PersonID)
+	d.must(err)
+	cards, err := c.store.CardsOf(t.Context(), person.ID)
+	d.must(err)
+	evidence := idp.Evidence{Method: idp.MethodCard, At: time.Now()}
+	if len(cards) > 0 {
+		evidence.Card = cards[0].ID
+	}
+	now := time.Now()
+	d.who = devicebind.Who{Person: person, Session: &idp.Session{
+		ID: "session", PersonID: person.ID, Evidence: []idp.Evidence{evidence}, CreatedAt: now, SeenAt: now, EndsAt: now.Add(time.Hour),
+	}}
+	d.must(c.store.CreateSession(t.Context(), d.who.Session, []byte("token"), nil))
+	return d
+}
+
+func (d *desk) must(err error) {
+	d.Helper()
+	if err != nil {
+		d.Fatal(err)
+	}
+}
+
+// run is a command's output and exit code.
+func (d *desk) run(args ...string) (said string, code int) {
+	d.Helper()
+	c, out := newCLI(), &bytes.Buffer{}
+	root := c.root()
+	root.SetOut(out)
+	root.SetArgs(append([]string{args[0], args[1], "--config", d.plan.ConfigPath(), "--json"}, args[2:]...))
+	err := root.ExecuteContext(d.Context())
+	if err != nil && !c.started {
+		err = usage(err)
+	}
+	if err != nil {
+		if text := err.Error() + advice(err); strings.Contains(text, "%!") {
+			d.Errorf("error %s", text)
+		}
+		return err.Error(), exitCode(err)
+	}
+	return out.String(), exitOK
+}
+
+func (d *desk) ok(args ...string) string {
+	d.Helper()
+	said, code := d.run(args...)
+	if code != exitOK {
+		d.Fatalf("idp %s: exit %d: %s", strings.Join(args, " "), code, said)
+	}
+	return said
+}
+
+func (d *desk) exits(want int, args ...string) {
+	d.Helper()
+	if said, code := d.run(args...); code != want {
+		d.Errorf("idp %s: exit %d, want %d: %s", strings.Join(args, " "), code, want, said)
+	}
+}
+
+// phone binds one.
+func (d *desk) phone() string {
+	d.Helper()
+	ctx := idp.WithOrigin(d.Context(), idp.Origin{City: true})
+	e := d.factors.enroller
+	started, err := e.Begin(ctx, d.who)
+	d.must(err)
+	link, err := app.ParseLink(started.Link)
+	d.must(err)
+	key, err := app.NewKey(nil)
+	d.must(err)
+	claim, err := app.NewClaim(link, &app.Phone{Origin: link.Origin, DeviceID: link.ID, Name: "手機", Key: key}, "Android", "294716")
+	d.must(err)
+	_, err = e.Claim(ctx, link.ID, *claim)
+	d.must(err)
+	_, err = e.Confirm(ctx, d.who, link.ID)
+	d.must(err)
+	return link.ID
+}
+
+// told takes the mails that wait.
+func (d *desk) told() (subjects []string) {
+	d.Helper()
+	list, err := d.store.TakeMessages(d.Context(), time.Now().String(), time.Now(), time.Now().Add(time.Hour), 100)
+	d.must(err)
+	for _, m := range list {
+		if m.To != d.who.Person.Email {
+			d.Errorf("mail to %q", m.To)
+		}
+		subjects = append(subjects, m.Subject)
+	}
+	return subjects
+}
+
+// recorded asserts that the newest event of the kind is an operator's, with the
+// reason.
+func (d *desk) recorded(kind, reason string) {
+	d.Helper()
+	events, err := d.store.Events(d.Context(), store.EventFilter{PersonID: d.who.Person.ID})
+	d.must(err)
+	for _, e := range events {
+		if e.Kind == kind {
+			if !strings.HasPrefix(e.Actor, "operator:") || e.Result != "ok" || !strings.Contains(e.Detail, reason) {
+				d.Errorf("on record: %+v", e)
+			}
+			return
+		}
+	}
+	d.Errorf("%s is not on record", kind)
+}
+
+func TestHelpdesk_Phones(t *testing.T) {
+	d := newDesk(t)
+	if d.who.Session.Evidence[0].Card == "" {
+		t.Fatal("the first member of staff has no card")
+	}
+	id, account := d.phone(), d.plan.Staff[0].Single
+	standing := func(want string, why ...string) {
+		t.Helper()
+		var list []shownDevice
+		d.must(json.Unmarshal([]byte(d.ok("device", "list", strings.ToUpper(account))), &list))
+		if len(list) != 1 || list[0].Standing != want || strings.Join(list[0].Why, "") != strings.Join(why, "") {
+			t.Fatalf("listed %+v, want %s", list, want)
+		}
+	}
+	standing("active")
+	d.told()
+	d.ok("device", "rename", "--reason", " asked by telephone ", "--", id, "公務機")
+	d.recorded("phone.rename", "asked by telephone")
+	d.ok("device", "suspend", "--reason", "in a taxi", "--", id)
+	d.recorded("phone.suspend", "in a taxi")
+	standing("suspended", "suspended by an operator")
+	d.exits(exitConflict, "device", "suspend", "--reason", "again", "--", id)
+	d.ok("device", "resume", "--reason", "found", "--", id)
+	d.recorded("phone.resume", "found")
+	d.exits(exitConflict, "device", "resume", "--reason", "again", "--", id)
+	standing("active")
+	if shown := d.ok("account", "show", account); !strings.Contains(shown, id) || !strings.Contains(shown, "公務機") || !strings.Contains(shown, `"cards"`) {
+		t.Errorf("account show: %s", shown)
+	}
+	d.ok("device", "revoke", "--reason", "sold", "--", id)
+	d.recorded("phone.revoke", "sold")
+	if told := d.told(); len(told) != 4 {
+		t.Errorf("told %q", told)
+	}
+	for _, verb := range []string{"suspend", "resume", "revoke"} {
+		d.exits(exitNotFound, "device", verb, "--reason", "x", "--", id)
+		d.exits(exitNotFound, "device", verb, "--reason", "x", "AAAAAAAAAAAAAAAAAAAAAA")
+		d.exits(exitUsage, "device", verb, "--reason", " ", "--", id)
+		d.exits(exitUsage, "device", verb, "--", id)
+	}
+	d.exits(exitNotFound, "device", "list", "nobody")
+	other := d.phone()
+	d.exits(exitUsage, "device", "rename", "--reason", "x", "--", other, "two\nlines")
+	d.exits(exitUsage, "device", "rename", "--reason", "x", "--", other)
+}
+
+func TestHelpdesk_CodesAndPasskeys(t *testing.T) {
+	d := newDesk(t)
+	account := d.plan.Staff[0].Single
+	if said := d.ok("otp", "show", account); !strings.Contains(said, `"bound": false`) {
+		t.Errorf("otp show: %s", said)
+	}
+	d.exits(exitNotFound, "otp", "remove", account, "--reason", "x")
+	offer, err := d.factors.otp.Begin(d.Context(), d.who)
+	d.must(err)
+	code, err := totp.GenerateCode(offer.Secret, time.Now())
+	d.must(err)
+	recovery, err := d.factors.otp.Confirm(d.Context(), d.who, code)
+	d.must(err)
+	said := d.ok("otp", "show", account)
+	if !strings.Contains(said, `"bound": true`) || !strings.Contains(said, `"recovery_codes_left": 10`) || strings.Contains(said, recovery[0]) || strings.Contains(said, offer.Secret) {
+		t.Errorf("otp show: %s", said)
+	}
+	d.told()
+	d.exits(exitUsage, "otp", "remove", account, "--reason", "")
+	d.ok("otp", "remove", account, "--reason", "new telephone")
+	d.recorded("otp.remove", "new telephone")
+
+	options, err := d.factors.passkeys.BeginAdd(d.Context(), d.who)
+	d.must(err)
+	var asked struct {
+		Challenge string `json:"challenge"`
+		User      struct {
+			ID string `json:"id"`
+		} `json:"user"`
+	}
+	d.must(json.Unmarshal(options, &asked))
+	challenge, err := base64.RawURLEncoding.DecodeString(asked.Challenge)
+	d.must(err)
+	handle, err := base64.RawURLEncoding.DecodeString(asked.User.ID)
+	d.must(err)
+	key, err := d.factors.passkeys.Add(d.Context(), d.who, "筆電", devicetest.New(d.plan.Issuer, handle).Create(challenge))
+	d.must(err)
+	id := base64.RawURLEncoding.EncodeToString(key.ID)
+	if said := d.ok("passkey", "list", account); !strings.Contains(said, id) || !strings.Contains(said, "筆電") {
+		t.Errorf("passkey list: %s", said)
+	}
+	d.exits(exitUsage, "passkey", "remove", "--reason", "x", "--", "no id!")
+	d.exits(exitUsage, "passkey", "remove", "--", id)
+	d.ok("passkey", "remove", "--reason", "stolen", "--", id)
+	d.recorded("passkey.remove", "stolen")
+	d.exits(exitNotFound, "passkey", "remove", "--reason", "stolen", "--", id)
+	if said := d.ok("passkey", "list", account); strings.TrimSpace(said) != "[]" {
+		t.Errorf("passkey list: %s", said)
+	}
+	if told := d.told(); len(told) != 2 { // the codes, the passkey
+		t.Errorf("told %q", told)
+	}
+}
