@@ -157,8 +157,12 @@ func TestFloor_HoldsRefusalsBack(t *testing.T) {
 			t.Errorf("%s after %v", name, d)
 		}
 	}
-	if d := took("ab1234", rightPassword); d > 150*time.Millisecond {
-		t.Errorf("the right password took %v", d)
+	quickest := time.Hour
+	for range 5 { // whatever else this machine does is not meant
+		quickest = min(quickest, took("ab1234", rightPassword))
+	}
+	if quickest >= w.Floor {
+		t.Errorf("the right password took %v", quickest)
 	}
 	ctx, cancel := context.WithCancel(w.context())
 	cancel()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"testing"
-	"time"
 
 	"taipeion.internal/idp/cardreader/cardtest"
 	"taipeion.internal/idp/cardreader/pkcs11"
@@ -107,13 +106,8 @@ func TestProvisionKeepsOldCards(t *testing.T) {
 	for i := range 8 {
 		cards = append(cards, softCard(t, i, "card", "123456"))
 	}
-	start := time.Now()
 	if err := hsm.Provision(cards); err != nil {
 		t.Fatal(err)
-	}
-	t.Logf("8 cards in %v", time.Since(start))
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("8 cards took %v", took)
 	}
 	if _, set := os.LookupEnv("SOFTHSM2_CONF"); set {
 		t.Error("the environment was not put back")
