@@ -26,6 +26,10 @@ type Phones struct {
 	KnownFor Duration `yaml:"known_for"`
 	// How many pages of this node may wait for a phone at once.
 	MaxWaiting int `yaml:"max_waiting"`
+	// Of those, at most so many from one address.
+	MaxWaitingAddress int `yaml:"max_waiting_address"`
+	// The same for the addresses of networks.gateways. 0: as max_waiting.
+	MaxWaitingGateway int `yaml:"max_waiting_gateway"`
 	// Where the app for Android is. Empty: our own, at /phone.
 	Android string `yaml:"android" example:"https://play.example/app"`
 	// Where the app for iPhone and iPad is. Empty: our own, at /phone.
@@ -77,7 +81,7 @@ func defaultPhones() Phones {
 	const day = 24 * time.Hour
 	return Phones{
 		Enabled: true, BindFresh: Duration(10 * time.Minute), Life: Duration(730 * day),
-		KnownFor: Duration(180 * day), MaxWaiting: 20_000,
+		KnownFor: Duration(180 * day), MaxWaiting: 20_000, MaxWaitingAddress: 200,
 	}
 }
 
@@ -93,6 +97,8 @@ func (c *Config) checkFactors(k *check) {
 	} {
 		k.that(d.v.D() >= d.low && d.v.D() <= d.top, d.key, "must be from %v to %v", d.low, d.top)
 	}
+	k.that(c.Phones.MaxWaitingAddress >= 1, "phones.max_waiting_address", "must be at least 1")
+	k.that(c.Phones.MaxWaitingGateway >= 0, "phones.max_waiting_gateway", "must not be negative")
 	k.that(c.Phones.MaxWaiting >= 1 && c.Phones.MaxWaiting <= 1_000_000, "phones.max_waiting", "must be from 1 to 1000000")
 	for key, address := range map[string]string{"phones.android": c.Phones.Android, "phones.ios": c.Phones.IOS} {
 		u, err := url.Parse(address)

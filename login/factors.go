@@ -72,18 +72,18 @@ type Sealer interface {
 // Factors are the ways to log in beside password and card. Those that are nil
 // are not set up.
 type Factors struct {
-	Attempts   Attempts // with Codes and Waiting
-	Codes      Codes
-	Waiting    Waiting
-	OTP        OneTimeCodes
-	Passkeys   Passkeys
-	People     People
-	Known      KnownBrowsers
-	KnownFor   time.Duration // how long a browser counts as used; 180 days if 0
-	Sealer     Sealer
-	Names      policy.Names
-	MaxWaiting int64         // pages that may wait at once; 20,000 if 0
-	Stop       chan struct{} // closed when the node stops: the waiting pages go elsewhere; nil: never
+	Attempts Attempts // with Codes and Waiting
+	Codes    Codes
+	Waiting  Waiting
+	OTP      OneTimeCodes
+	Passkeys Passkeys
+	People   People
+	Known    KnownBrowsers
+	KnownFor time.Duration // how long a browser counts as used; 180 days if 0
+	Sealer   Sealer
+	Names    policy.Names
+	Waits    WaitingLimits // how many pages may wait at once
+	Stop     chan struct{} // closed when the node stops: the waiting pages go elsewhere; nil: never
 }
 
 func (h *Handler) mountFactors(mux idp.Mux) {

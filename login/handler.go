@@ -60,6 +60,8 @@ type Handler struct {
 	Factors  Factors // phones, one-time codes and passkeys, where they are set up
 
 	Passwords *directory.Passwords // nil: one that must be changed opens nothing
+
+	places *places // made by Mount
 }
 
 // The most that a form may hold.
@@ -71,6 +73,7 @@ const (
 
 // Mount adds the routes.
 func (h *Handler) Mount(mux idp.Mux) {
+	h.places = &places{}
 	mux.Handle("GET /login", http.HandlerFunc(h.dispatch))
 	for _, tab := range []string{templates.TabPassword, templates.TabCard, templates.TabQR} {
 		mux.Handle("GET /login/"+tab, h.tabPage(tab))

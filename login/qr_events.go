@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -16,14 +15,10 @@ import (
 )
 
 const (
-	maxWaiting  = 20_000
 	streamWrite = 10 * time.Second // a reader that takes longer for a line is gone
 	streamPause = 3 * time.Second  // before a browser asks again
 	streamSlack = 100 * time.Millisecond
 )
-
-// streams counts the pages that wait on this node.
-var streams atomic.Int64
 
 // qrEvents tells the page by server-sent events (HTML Living Standard, section
 // 9.2) how the login stands: once now, then whenever it changes. Nothing is
@@ -36,17 +31,15 @@ func (h *Handler) qrEvents(w http.ResponseWriter, r *http.Request) {
 		h.failJSON(w, r, err)
 		return
 	}
-	limit := h.Factors.MaxWaiting
-	if limit <= 0 {
-		limit = maxWaiting
-	}
-	if streams.Add(1) > limit {
-		streams.Add(-1)
+	leave := h.places.take(v.flow.Browser, idp.OriginFrom(r.Context()), h.Factors.Waits)
+	if leave == nil {
+		// An event source that is answered like this stays closed, and the page asks
+		// by itself instead, now and then.
 		retryAfter(w, streamPause)
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "busy"})
 		return
 	}
-	s := &stream{handler: h, watch: h.watch(r, v), asked: v.asks(proofs...), done: make(chan bool, 1)}
+	s := &stream{handler: h, leave: leave, watch: h.watch(r, v), asked: v.asks(proofs...), done: make(chan bool, 1)}
 	if s.begin(w, r) {
 		go s.run() // of its own: the server's goroutine and its stack are let go
 		return
@@ -57,6 +50,7 @@ func (h *Handler) qrEvents(w http.ResponseWriter, r *http.Request) {
 // stream is one page that waits.
 type stream struct {
 	handler *Handler
+	leave   func() // gives its place back
 	context context.Context
 	watch   watch
 	asked   bool // policy asks for a proof at all
@@ -78,7 +72,7 @@ func (s *stream) begin(w http.ResponseWriter, r *http.Request) bool {
 	if r.ProtoMajor == 1 {
 		if conn, buffered, err := control.Hijack(); err == nil {
 			s.context = idp.WithOrigin(context.Background(), idp.OriginFrom(r.Context()))
-			s.leave(conn, buffered, header)
+			s.takeOver(conn, buffered, header)
 			return true
 		}
 	}
@@ -99,9 +93,9 @@ func (s *stream) begin(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// leave takes the connection over. The answer ends with it, so that it needs no
+// takeOver takes the connection over. The answer ends with it, so that it needs no
 // length and no chunks (RFC 9112 section 6.3).
-func (s *stream) leave(conn net.Conn, buffered *bufio.ReadWriter, header http.Header) {
+func (s *stream) takeOver(conn net.Conn, buffered *bufio.ReadWriter, header http.Header) {
 	header.Set("Connection", "close")
 	s.close = func() { _ = conn.Close() }
 	s.send = func(line []byte) error {
@@ -137,7 +131,7 @@ func gone(conn net.Conn) bool {
 // the node stops. What there is to do is done elsewhere, so that this goroutine
 // keeps the smallest of stacks.
 func (s *stream) run() {
-	defer streams.Add(-1)
+	defer s.leave()
 	defer s.close()
 	changed, stop := s.handler.Factors.Waiting.Wait(s.watch.browser)
 	defer stop()

@@ -218,7 +218,10 @@ func hostOf(issuer string) string {
 func (h *house) forLogin(f *factors) login.Factors {
 	out := login.Factors{
 		People: h.store, Known: h.store, KnownFor: h.config.Phones.KnownFor.D(), Sealer: h.sealer, Names: names(h.config),
-		MaxWaiting: int64(h.config.Phones.MaxWaiting), Stop: f.stop,
+		Waits: login.WaitingLimits{
+			All: h.config.Phones.MaxWaiting, Address: h.config.Phones.MaxWaitingAddress, Gateway: h.config.Phones.MaxWaitingGateway,
+		},
+		Stop: f.stop,
 	}
 	if f.attempts != nil {
 		out.Attempts, out.Codes, out.Waiting = f.attempts, f.codes, f.notifier
