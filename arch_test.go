@@ -26,7 +26,7 @@ const module = "taipeion.internal/idp"
 var rows = [][]string{
 	{"cmd/idp"},
 	{"config", "server", "store", "demo"},
-	{"oidc", "login", "phone", "portal"},
+	{"oidc", "login", "phone", "portal", "admin"},
 	{"cardreader", "devicebind", "directory"},
 	{"policy", "keys", "session", "outbox", "templates"},
 	{"."},

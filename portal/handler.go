@@ -9,6 +9,7 @@ import (
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/templates"
 )
@@ -62,6 +63,8 @@ type Handler struct {
 
 	Passwords *directory.Passwords // nil: they are changed elsewhere
 	Binder    *directory.Binder    // nil: accounts are bound elsewhere
+
+	Roles func(ctx context.Context, personID string) (policy.Roles, error) // of administrators; nil: there are none
 }
 
 // The most that a form may hold.

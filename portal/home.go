@@ -67,6 +67,13 @@ func (h *Handler) homeView(r *http.Request, c *session.Current) (templates.Home,
 		}
 		v.NoPhone = len(devices) == 0
 	}
+	if h.Roles != nil {
+		roles, err := h.Roles(r.Context(), p.ID)
+		if err != nil {
+			return v, fmt.Errorf("read roles: %w", err)
+		}
+		v.Admin = len(roles) > 0
+	}
 	sessions, err := h.sessionsOf(r, p.ID)
 	if err != nil {
 		return v, err

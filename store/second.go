@@ -196,5 +196,3 @@ func undecided(r runner, d directory.Decision, err error) error {
 	}
 	return directory.DecisionChanged
 }
-
-var _ directory.Seconds = (*Store)(nil)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/admin"
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
@@ -20,6 +21,10 @@ import (
 
 // What the product keeps.
 var (
+	_ admin.Store               = (*Store)(nil)
+	_ admin.People              = (*Store)(nil)
+	_ directory.Seconds         = (*Store)(nil)
+	_ portal.Cards              = (*Store)(nil)
 	_ oidc.Grants               = (*Store)(nil)
 	_ oidc.Requests             = (*Store)(nil)
 	_ login.Store               = (*Store)(nil)

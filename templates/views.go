@@ -159,6 +159,7 @@ type Home struct {
 	Notice                    string // a key of words said on top once: NoticeSessionEnded, ...
 	NoPhone                   bool   // phones can be bound, and none is
 	BindURL                   string // default /card/bind
+	Admin                     bool   // has an administrator's role
 }
 
 // The notices of the first page.

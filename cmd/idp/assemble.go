@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"taipeion.internal/idp/admin"
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/directory"
@@ -249,7 +250,11 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 			Store: starts, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
 			Factors: h.forPortal(h.factors), Passwords: h.passwords,
-			Binder: &directory.Binder{Gate: h.gate, Store: h.store, Phases: h.store, Now: now},
+			Binder: &directory.Binder{Gate: h.gate, Store: h.store, Phases: h.store, Now: now}, Roles: h.store.RolesOf,
+		}).Mount},
+		mounting{(&admin.Handler{
+			Store: h.store, People: h.store, Seconds: h.store, Reports: h.store, Sessions: sessions, Gate: h.gate, Passwords: h.passwords,
+			Pages: pages, Now: now, Logger: h.logger, FlowLife: c.Tokens.Login.D(),
 		}).Mount},
 	} {
 		part.Mount(h.mounts)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -145,31 +143,16 @@ func (c *cli) rateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			missing := &directory.Table{Title: "綁定率", Columns: []string{"機關代碼", "機關", "已綁定", "可綁定", "綁定率", "單位", "姓名", "未綁定帳號"}}
-			for _, r := range rates {
-				head := []string{r.Agency, r.AgencyName, strconv.Itoa(r.Bound), strconv.Itoa(r.Bindable), percent(r.Bound, r.Bindable)}
-				missing.Rows = append(missing.Rows, append(head, "", "", ""))
-				for _, m := range r.Missing {
-					missing.Rows = append(missing.Rows, []string{r.Agency, r.AgencyName, "", "", "", m.Unit, m.Name, m.Former})
-				}
-			}
-			if err := f.write(missing); err != nil {
+			if err := f.write(directory.RateTable(rates)); err != nil {
 				return err
 			}
 			return c.print(cmd, rates, func(out *table) {
 				for _, r := range rates {
-					out.row(r.Agency, r.AgencyName, fmt.Sprintf("%d of %d", r.Bound, r.Bindable), percent(r.Bound, r.Bindable))
+					out.row(r.Agency, r.AgencyName, fmt.Sprintf("%d of %d", r.Bound, r.Bindable), directory.Percent(r.Bound, r.Bindable))
 				}
 			})
 		},
 	}))
 	cmd.Flags().StringVar(&f.agency, "agency", "", "only the agency of this code")
 	return cmd
-}
-
-func percent(n, of int) string {
-	if of == 0 {
-		return "-"
-	}
-	return strings.TrimSuffix(strconv.FormatFloat(float64(n*1000/of)/10, 'f', 1, 64), ".0") + " %"
 }
