@@ -92,7 +92,7 @@ func TestPersonsPage_FindsShowsAndUndoes(t *testing.T) {
 		}
 		w.want(a.get("/admin/person?account=a-user0"), http.StatusOK, "鎖定中")
 		w.wantTo(a.post("/admin/person/unlock", "account", "a-user0", "reason", "asked by telephone"), "/admin/person?account=a-user0&done=unlock")
-		w.want(a.get("/admin/person?account=a-user0&done=unlock"), http.StatusOK, "已解除鎖定", "沒有鎖定", "asked by telephone")
+		w.want(a.get("/admin/person?account=a-user0&done=unlock"), http.StatusOK, "已解除鎖定", "沒有鎖定", "asked by telephone", "人員 a-chief")
 		w.wantTo(a.post("/admin/person/unbind", "account", "a-user0", "portal", "a-user0", "reason", "another's"), "/admin/person?account=a-user0&done=unbind")
 		if _, err := w.db.BindingOf(t.Context(), "a-user0"); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("%v", err)

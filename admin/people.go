@@ -155,20 +155,36 @@ func (h *Handler) fillRecords(ctx context.Context, p *idp.Person, view *template
 	if err != nil {
 		return err
 	}
+	named := map[string]string{}
 	for _, e := range events {
 		view.Events = append(view.Events, templates.EventRow{
-			At: e.At, Kind: e.Kind, Result: e.Result, By: e.Actor, From: e.Address, Note: e.Detail,
+			At: e.At, Kind: e.Kind, Result: e.Result, By: h.actor(ctx, named, e.Actor), From: e.Address, Note: e.Detail,
 		})
 	}
 	entries, err := h.People.History(ctx, p.ID, maxRecords)
 	for _, e := range entries {
-		row := templates.HistoryRow{At: e.At, Kind: e.Kind, By: e.Actor}
+		row := templates.HistoryRow{At: e.At, Kind: e.Kind, By: h.actor(ctx, named, e.Actor)}
 		for _, f := range e.Fields {
 			row.Fields = append(row.Fields, [3]string{f.Field, f.Old, f.New})
 		}
 		view.Changes = append(view.Changes, row)
 	}
 	return err
+}
+
+// actor puts who did something into words: a person's name, in place of their ID.
+func (h *Handler) actor(ctx context.Context, named map[string]string, actor string) string {
+	personID, ok := strings.CutPrefix(actor, directory.ActorOf(""))
+	if !ok {
+		return actor
+	}
+	if named[actor] == "" {
+		named[actor] = "-"
+		if p, err := h.Gate.Accounts.Person(ctx, personID); err == nil {
+			named[actor] = p.Name + " " + p.Username
+		}
+	}
+	return named[actor]
 }
 
 // act does what a form of a person's page asks for: with a reason, to somebody

@@ -154,7 +154,11 @@ func (w *world) in(account string, method idp.Method) *browser {
 	rec := httptest.NewRecorder()
 	ev := idp.Evidence{Method: method, At: w.clock()}
 	if method == idp.MethodCard {
-		ev.Card = "card"
+		ev.Card = "card-" + account
+		card := idp.Card{
+			ID: ev.Card, PersonID: id(account), IssuerKeyID: "k", SubjectSerial: account, Fingerprint: account, NotAfter: w.clock().Add(time.Hour), BoundAt: w.clock(),
+		}
+		w.must(w.db.BindCard(w.Context(), &card))
 	}
 	_, err := w.sessions.Begin(rec, httptest.NewRequest("POST", "/login", nil), id(account), ev)
 	w.must(err)
