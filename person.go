@@ -53,8 +53,10 @@ type Account struct {
 	Name     string // normalised: see policy.NormalizeName
 	Kind     AccountKind
 	PersonID string
-	Closed   bool // disabled by itself, whatever the person is
-	MustSet  bool // its password is known to nobody yet
+	Closed   bool   // disabled by itself, or not in its directory yet, whatever the person is
+	MustSet  bool   // its password is known to nobody yet
+	Given    bool   // by us: in its directory its entry counts, not its name
+	Agency   string // in whose directory it is; empty: in that of the person's
 }
 
 // Card is a natural-person certificate card bound to a person.

@@ -129,6 +129,9 @@ func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error
 			if person != nil {
 				agency = person.Agency.Code
 			}
+			if account.Agency != "" { // moved or not, it is where it was made
+				agency = account.Agency
+			}
 			asked = true
 		}
 		if agency != "" && slices.Contains(r.Agencies, agency) {

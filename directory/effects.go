@@ -43,6 +43,10 @@ type Effects interface {
 	EffectDone(ctx context.Context, id, lease string) error
 	// EffectLater gives one back, due then.
 	EffectLater(ctx context.Context, id, lease string, due time.Time, fault string) error
+	// EffectRedrawn gives the account of an effect another name, claimed before, and
+	// makes the effect due again then: its own was taken.
+	EffectRedrawn(ctx context.Context, id, lease, name string, at time.Time) error
+	UsedNames
 	// EffectFailed keeps one that nobody tries any more, for an operator.
 	EffectFailed(ctx context.Context, id, lease, fault string) error
 	// EffectCounts says how many wait and have failed.
@@ -128,6 +132,9 @@ func (t *Teller) one(ctx context.Context, lease string, e Effect) {
 	switch {
 	case err == nil:
 		settled = t.Effects.EffectDone(ctx, e.ID, lease)
+	case errors.Is(err, idp.ErrConflict) && (e.Kind == EffectCreate || e.Kind == EffectRename) && e.Tries < tellTries:
+		log.WarnContext(ctx, "a name is another's in its directory: another one is drawn")
+		settled = t.redraw(ctx, lease, e)
 	case errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrNotFound), e.Tries >= tellTries && !away(err):
 		log.ErrorContext(ctx, "a directory can't be told", "error", err.Error())
 		settled = t.Effects.EffectFailed(ctx, e.ID, lease, err.Error())
@@ -148,7 +155,10 @@ func (t *Teller) tell(ctx context.Context, e Effect) error {
 	}
 	account := idp.Account{Name: e.Account, Kind: idp.AccountSingle, PersonID: e.PersonID}
 	if now, err := t.Gate.Accounts.Account(ctx, e.Account); err == nil {
-		account.Kind = now.Kind
+		account = *now
+		if account.PersonID != e.PersonID {
+			return fmt.Errorf("the account is another person's: %w", idp.ErrNotFound)
+		}
 	} else if !errors.Is(err, idp.ErrNotFound) { // renamed since: the rename is told next
 		return fmt.Errorf("read account: %w", err)
 	}

@@ -16,7 +16,8 @@ type Identities interface {
 	// idp.ErrConflict if the entry is another person's, or the account has
 	// another entry.
 	KeepIdentity(ctx context.Context, directory string, account idp.Account, identity string, at time.Time) error
-	// ForgetIdentity forgets the account's entries, on record: an administrator
-	// says that another one is meant from now on; idp.ErrNotFound.
+	// ForgetIdentity forgets the account's entries, and in whose directory it is, on
+	// record: an administrator says that the one of its name in the directory of
+	// its person's agency is meant from now on; idp.ErrNotFound.
 	ForgetIdentity(ctx context.Context, account string, events ...idp.Event) error
 }

@@ -56,6 +56,7 @@ type Migration interface {
 // not found again.
 type Job struct {
 	Store    Migration
+	Gate     *Gate // whose directories have names too; nil: there are none
 	Now      func() time.Time
 	Actor    string
 	Agency   string // only people of this one
@@ -81,6 +82,7 @@ const (
 	ResultPlanned = "planned"
 	ResultShared  = "shared"  // left out: 公用帳號
 	ResultChanged = "changed" // bound, renamed or gone meanwhile
+	ResultMissing = "missing" // renaming: its directory has no such account
 )
 
 const jobPage = 500
@@ -103,10 +105,40 @@ func (j *Job) Rename(ctx context.Context, each func(Outcome)) error {
 }
 
 func (j *Job) give(ctx context.Context, g Given, keep func(context.Context, Given) error) (name string, err error) {
-	if g.Account, err = drawOne(ctx, j.Store, g.At); err != nil {
+	var there Registry
+	if j.Gate != nil {
+		if there, err = j.there(ctx, g.Candidate); err != nil {
+			return "", err
+		}
+	}
+	if g.Account, err = drawOne(ctx, j.Store, there, g.At); err != nil {
 		return "", err
 	}
 	return g.Account, keep(ctx, g)
+}
+
+// there is the directory that the candidate's account is in, or will be in. Of one
+// that will be renamed it knows then which entry it is: the new name holds there
+// before it has heard of it.
+func (j *Job) there(ctx context.Context, c Candidate) (Registry, error) {
+	account := idp.Account{Kind: idp.AccountSingle, PersonID: c.PersonID}
+	if c.Former != "" {
+		now, err := j.Gate.Accounts.Account(ctx, c.Former)
+		if errors.Is(err, idp.ErrNotFound) {
+			return nil, fmt.Errorf("%s: %w", c.Former, idp.ErrConflict)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read account: %w", err)
+		}
+		account = *now
+	} else if c.Second {
+		account.Kind = idp.AccountTPEAD
+	}
+	there, err := j.Gate.registry(ctx, account)
+	if err != nil || there == nil || c.Former == "" {
+		return there, err
+	}
+	return there, there.Hold(ctx, account)
 }
 
 type lister func(ctx context.Context, agency, after string, limit int) ([]Candidate, error)
@@ -167,6 +199,8 @@ func (j *Job) page(ctx context.Context, page []Candidate, do func(Candidate) (st
 		switch {
 		case errors.Is(err, idp.ErrConflict):
 			outcomes[i].Result = ResultChanged
+		case errors.Is(err, idp.ErrNotFound):
+			outcomes[i].Result = ResultMissing
 		case err != nil:
 			return err
 		default:

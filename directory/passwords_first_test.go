@@ -103,6 +103,12 @@ func TestFirstPasswordOfAnAccountThatWasGiven(t *testing.T) {
 		d.world.Gate.Routes = []directory.Route{
 			routed("ad", v, idp.AccountSingle, idp.AccountTPEAD), routed("portal", portal, idp.AccountPortal),
 		}
+		teller := &directory.Teller{Effects: kept, Doors: kept, Gate: d.world.Gate, Now: d.clock, Logger: d.world.Gate.Logger}
+		_, err := teller.Once(t.Context())
+		must(err)
+		d.pass(time.Second)
+		_, err = teller.Once(t.Context()) // of each person the oldest only
+		must(err)
 		for _, reason := range []error{nil, directory.ErrMustChange} { // whatever the portal asks for besides
 			portal.must = reason
 			if _, err := d.world.Gate.CheckPassword(d.context(), "li", "Portal-2026!"); !errors.Is(err, directory.ErrMustChange) {

@@ -3,9 +3,7 @@ package directory
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -71,41 +69,4 @@ func SingleName() string {
 type UsedNames interface {
 	// ClaimName takes a name; false if it is or ever was anybody's.
 	ClaimName(ctx context.Context, name string, at time.Time) (bool, error)
-}
-
-// claimers is how many names are claimed at once: they share commits.
-const claimers = 128
-
-// DrawSingleNames claims n names that nobody ever had.
-func DrawSingleNames(ctx context.Context, used UsedNames, n int, now time.Time) ([]string, error) {
-	names, errs := make([]string, n), make([]error, claimers)
-	var all sync.WaitGroup
-	for w := range min(claimers, n) {
-		all.Go(func() {
-			for i := w; i < n && errs[w] == nil; i += claimers {
-				names[i], errs[w] = drawOne(ctx, used, now)
-			}
-		})
-	}
-	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return names, nil
-}
-
-func drawOne(ctx context.Context, used UsedNames, now time.Time) (string, error) {
-	for range 1000 {
-		name := SingleName()
-		free, err := used.ClaimName(ctx, name, now)
-		if err != nil {
-			return "", fmt.Errorf("claim a name: %w", err)
-		}
-		if free {
-			return name, nil
-		}
-	}
-	return "", fmt.Errorf("no name is left among a thousand drawn")
 }

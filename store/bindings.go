@@ -14,8 +14,8 @@ const (
 	removeBinding query = `DELETE FROM bindings WHERE portal = $1 AND person_id = $2`
 	dropBinding   query = `DELETE FROM bindings WHERE portal = $1 RETURNING person_id, tpead`
 	// Of nobody yet; a name that was given once and is nobody's any more stays so.
-	takeTPEAD query = `INSERT INTO accounts (person_id, name, kind, position, state)
-		SELECT $1, $2, 'tpead', COALESCE(MAX(position), -1) + 1, 'active' FROM accounts WHERE person_id = $1
+	takeTPEAD query = `INSERT INTO accounts (person_id, name, kind, position, state, agency)
+		SELECT $1, $2, 'tpead', COALESCE(MAX(position), -1) + 1, 'active', COALESCE((SELECT agency FROM persons WHERE id = $1), '') FROM accounts WHERE person_id = $1
 		HAVING NOT EXISTS (SELECT 1 FROM accounts WHERE name = $2) AND NOT EXISTS (SELECT 1 FROM used_names WHERE name = $2)`
 	// Without both accounts, of one person who is not shared nor renamed, there is no
 	// person_id, which the table refuses.

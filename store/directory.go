@@ -16,6 +16,9 @@ const (
 		ON CONFLICT (directory, identity) DO UPDATE SET account = excluded.account, seen_at = excluded.seen_at
 		WHERE directory_entries.person_id = excluded.person_id`
 	forgetEntries query = `DELETE FROM directory_entries WHERE account = $1`
+	// It is found by its name again, in the directory of its person's agency.
+	forgetPlace query = `UPDATE accounts SET given = FALSE, agency = COALESCE((SELECT p.agency FROM persons p WHERE p.id = accounts.person_id), '')
+		WHERE name = $1 AND NOT pending AND (given OR agency <> COALESCE((SELECT p.agency FROM persons p WHERE p.id = accounts.person_id), ''))`
 
 	// A directory that is still to be told to open an account is not right about it.
 	livePeople query = `SELECT p.id FROM persons p WHERE p.id > $1 AND p.closed_at = 0
@@ -49,7 +52,20 @@ func (s *Store) KeepIdentity(ctx context.Context, directory string, account idp.
 
 // ForgetIdentity implements directory.Identities.
 func (s *Store) ForgetIdentity(ctx context.Context, account string, events ...idp.Event) error {
-	return s.conditional(ctx, with(forgetEntries, account), idp.ErrNotFound, events)
+	return s.write(ctx, func(r runner) error {
+		entries, err := r.exec(with(forgetEntries, account))
+		if err != nil {
+			return err
+		}
+		place, err := r.exec(with(forgetPlace, account))
+		if err != nil {
+			return err
+		}
+		if entries+place == 0 {
+			return idp.ErrNotFound
+		}
+		return keep(r, events)
+	})
 }
 
 // LivePeople implements directory.Live.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -21,10 +22,17 @@ const (
 				AND NOT (e.kind = 'disable' AND f.kind <> 'rename' AND (f.lease = '' OR f.due_at <= $2)))
 			ORDER BY e.due_at, e.id LIMIT $4)
 		RETURNING id, person_id, kind, account, former, tries`
-	effectDone   query = `UPDATE directory_effects SET state = 'done', lease = '', fault = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
-	effectLater  query = `UPDATE directory_effects SET due_at = $3, fault = $4, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
-	effectFailed query = `UPDATE directory_effects SET state = 'failed', fault = $3, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
-	effectCounts query = `SELECT COALESCE(SUM(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0),
+	effectDone query = `UPDATE directory_effects SET state = 'done', lease = '', fault = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'
+		RETURNING kind, account, person_id`
+	accountMade   query = `UPDATE accounts SET pending = FALSE WHERE name = $1 AND person_id = $2`
+	effectRedrawn query = `UPDATE directory_effects SET due_at = $3, lease = '', fault = 'taken' WHERE id = $1 AND lease = $2 AND state = 'waiting'
+		AND kind IN ('create', 'rename') RETURNING account, person_id`
+	effectsOfName query = `UPDATE directory_effects SET account = $3 WHERE person_id = $1 AND account = $2 AND state = 'waiting'`
+	giveOther     query = `UPDATE accounts SET name = $3 WHERE person_id = $1 AND name = $2`
+	callOther     query = `UPDATE persons SET username = $3, updated_at = $4 WHERE id = $1 AND username = $2`
+	effectLater   query = `UPDATE directory_effects SET due_at = $3, fault = $4, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	effectFailed  query = `UPDATE directory_effects SET state = 'failed', fault = $3, lease = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'`
+	effectCounts  query = `SELECT COALESCE(SUM(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0),
 		COALESCE(SUM(CASE WHEN state = 'failed' THEN 1 ELSE 0 END), 0) FROM directory_effects WHERE state <> 'done'`
 )
 
@@ -52,7 +60,46 @@ func (s *Store) TakeEffects(ctx context.Context, lease string, now, until time.T
 
 // EffectDone implements directory.Effects.
 func (s *Store) EffectDone(ctx context.Context, id, lease string) error {
-	return s.conditional(ctx, with(effectDone, id, lease), idp.ErrConflict, nil)
+	return s.write(ctx, func(r runner) error {
+		var kind, account, personID string
+		if err := r.row(with(effectDone, id, lease), &kind, &account, &personID); err != nil {
+			return lost(err)
+		}
+		if kind != directory.EffectCreate {
+			return nil
+		}
+		_, err := r.exec(with(accountMade, account, personID))
+		return err
+	})
+}
+
+// lost is for a statement that found nothing under our lease.
+func lost(err error) error {
+	if errors.Is(translate(err), idp.ErrNotFound) {
+		return idp.ErrConflict
+	}
+	return err
+}
+
+// EffectRedrawn implements directory.Effects.
+func (s *Store) EffectRedrawn(ctx context.Context, id, lease, name string, at time.Time) error {
+	return s.write(ctx, func(r runner) error {
+		var former, personID string
+		if err := r.row(with(effectRedrawn, id, lease, micros(at)), &former, &personID); err != nil {
+			return lost(err)
+		}
+		fields := []directory.FieldChange{{Field: "account", Old: former, New: name}, {Field: "reason", New: "taken in the directory"}}
+		for _, st := range []statement{
+			with(effectsOfName, personID, former, name), with(giveOther, personID, former, name), with(renameEntries, former, name),
+			with(callOther, personID, former, name, micros(at)),
+			with(noteChange, personID, "redraw/"+name, micros(at), "directory", "rename", text(fields)),
+		} {
+			if _, err := r.exec(st); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // EffectLater implements directory.Effects.
@@ -90,7 +137,7 @@ func (s *Store) PutDoor(ctx context.Context, account string, shut time.Time) err
 	return err
 }
 
-const directoryAccounts query = `SELECT a.name, a.kind, p.id, p.name, COALESCE(p.agency, ''), p.state = 'enabled' AND a.state = 'active'
+const directoryAccounts query = `SELECT a.name, a.kind, a.given, a.agency, p.id, p.name, COALESCE(p.agency, ''), p.state = 'enabled' AND a.state = 'active'
 	FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.kind IN ('tpead', 'single') AND a.name > $1
 	AND NOT EXISTS (SELECT 1 FROM directory_effects e WHERE e.person_id = p.id AND e.state = 'waiting') ORDER BY a.name LIMIT 1000`
 
@@ -103,7 +150,7 @@ func (s *Store) DirectoryAccounts(ctx context.Context, yield func(directory.Held
 			page = nil
 			return r.rows(with(directoryAccounts, after), func(scan scan) error {
 				var h directory.Held
-				if err := scan(&h.Account.Name, &h.Account.Kind, &h.Account.PersonID, &h.Name, &h.Agency, &h.Open); err != nil {
+				if err := scan(&h.Account.Name, &h.Account.Kind, &h.Account.Given, &h.Account.Agency, &h.Account.PersonID, &h.Name, &h.Agency, &h.Open); err != nil {
 					return err
 				}
 				page = append(page, h)

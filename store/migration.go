@@ -18,7 +18,7 @@ const (
 		AND (p.agency = $1 OR $1 = '') AND a.name > $2
 		AND NOT EXISTS (SELECT 1 FROM bindings b WHERE b.portal = a.name) ORDER BY a.name LIMIT $3`
 	// Of several TPEAD accounts the one of the main portal account, else the first.
-	oldNames query = candidateColumns + `WHERE a.kind = 'tpead' AND a.state = 'active' AND p.state = 'enabled' AND NOT p.shared
+	oldNames query = candidateColumns + `WHERE a.kind = 'tpead' AND a.state = 'active' AND NOT a.pending AND p.state = 'enabled' AND NOT p.shared
 		AND (p.agency = $1 OR $1 = '') AND a.name > $2
 		AND NOT EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'single')
 		AND NOT EXISTS (SELECT 1 FROM accounts o LEFT JOIN bindings b ON b.tpead = o.name LEFT JOIN accounts m ON m.name = b.portal
@@ -30,9 +30,10 @@ const (
 		AND (p.agency = $1 OR $1 = '') ORDER BY p.agency, p.unit, a.name`
 
 	// One single account for a person: a further one stays a TPEAD account.
-	giveAccount query = `INSERT INTO accounts (person_id, name, kind, position, state, must_set)
+	giveAccount query = `INSERT INTO accounts (person_id, name, kind, position, state, must_set, pending, given, agency)
 		SELECT $1, $2, CASE WHEN SUM(CASE WHEN kind IN ('tpead', 'single') THEN 1 ELSE 0 END) > 0 THEN 'tpead' ELSE 'single' END,
-			COALESCE(MAX(position), -1) + 1, 'active', TRUE FROM accounts WHERE person_id = $1`
+			COALESCE(MAX(position), -1) + 1, 'active', TRUE, TRUE, TRUE,
+			COALESCE((SELECT agency FROM persons WHERE id = $1), '') FROM accounts WHERE person_id = $1`
 	// Without such a portal account there is no person_id, which the table refuses.
 	bindGiven query = `INSERT INTO bindings (portal, tpead, person_id, how, bound_at) VALUES ($1, $2, (SELECT p.id FROM persons p
 		JOIN accounts a ON a.person_id = p.id WHERE p.id = $3 AND p.state = 'enabled' AND NOT p.shared AND p.national_id_hash IS NOT NULL
@@ -49,7 +50,7 @@ const (
 	addEffect query = `INSERT INTO directory_effects (person_id, id, kind, account, former, state, made_at, due_at, tries, lease, fault)
 		VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $6, 0, '', '')`
 
-	renameAccount query = `UPDATE accounts SET name = $3, kind = 'single' WHERE person_id = $1 AND name = $2 AND kind = 'tpead' AND state = 'active'
+	renameAccount query = `UPDATE accounts SET name = $3, kind = 'single' WHERE person_id = $1 AND name = $2 AND kind = 'tpead' AND state = 'active' AND NOT pending
 		AND NOT EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = $1 AND o.kind = 'single')
 		AND EXISTS (SELECT 1 FROM persons p WHERE p.id = $1 AND p.state = 'enabled' AND NOT p.shared)`
 	noteRename query = `INSERT INTO history (person_id, id, at, actor, kind, changes)

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	accountColumns query = `name, kind, person_id, state <> 'active', must_set`
+	accountColumns query = `name, kind, person_id, state <> 'active' OR pending, must_set, given, agency`
 	accountByName  query = `SELECT ` + accountColumns + ` FROM accounts WHERE name = $1`
 	accountsOf     query = `SELECT ` + accountColumns + ` FROM accounts WHERE person_id = $1 ORDER BY position, name`
 	personByID     query = `SELECT ` + personColumns + ` FROM persons p` + agencyJoin + ` WHERE p.id = $1`
@@ -23,7 +23,8 @@ const (
 	putPassword query = `INSERT INTO passwords (person_id, hash, updated_at) VALUES ($1, $2, $3)
 		ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, updated_at = excluded.updated_at`
 	removeAccounts query = `DELETE FROM accounts WHERE person_id = $1`
-	insertAccount  query = `INSERT INTO accounts (name, kind, person_id, position) VALUES ($1, $2, $3, $4)`
+	insertAccount  query = `INSERT INTO accounts (name, kind, person_id, position, agency)
+		VALUES ($1, $2, $3, $4, COALESCE((SELECT agency FROM persons WHERE id = $3), ''))`
 	// The subject stays what it was, and so does the state of who is disabled only
 	// because their directory says so: relying systems know the person by it.
 	putPerson query = `INSERT INTO persons (id, subject, name, agency, unit, title, email, phone, address, id_tail, username, state,
@@ -48,7 +49,7 @@ func (s *Store) Account(ctx context.Context, name string) (*idp.Account, error) 
 }
 
 func accountInto(a *idp.Account) []any {
-	return []any{&a.Name, &a.Kind, &a.PersonID, &a.Closed, &a.MustSet}
+	return []any{&a.Name, &a.Kind, &a.PersonID, &a.Closed, &a.MustSet, &a.Given, &a.Agency}
 }
 
 // AccountsOf implements directory.Accounts.

@@ -23,7 +23,7 @@ const (
 	// One row for every name, so that a name that is nobody's costs the same.
 	nameFacts query = `SELECT COALESCE((SELECT value FROM settings WHERE key = 'phase'), 'coexist'), COALESCE(f.kind, ''),
 			COALESCE(f.closed, FALSE), COALESCE(f.shared, FALSE), COALESCE(f.renamed, FALSE), COALESCE(f.bound, FALSE), COALESCE(f.portal, FALSE)
-		FROM (SELECT 1 AS one) AS always LEFT JOIN (SELECT a.kind AS kind, a.state <> 'active' AS closed, p.shared AS shared,
+		FROM (SELECT 1 AS one) AS always LEFT JOIN (SELECT a.kind AS kind, a.state <> 'active' OR a.pending AS closed, p.shared AS shared,
 			p.renamed_at > 0 AS renamed, EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name) AS bound,
 			p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal') AS portal
 			FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.name = $1) AS f ON TRUE`

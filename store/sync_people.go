@@ -41,11 +41,12 @@ const (
 	changeDone query = `UPDATE sync_changes SET state = 'done' WHERE run_id = $1 AND seq = $2`
 	changeFail query = `UPDATE sync_changes SET state = 'failed', reason = $3 WHERE run_id = $1 AND seq = $2 AND state = 'waiting'`
 
-	addHolding  query = `INSERT INTO accounts (name, kind, person_id, position, state) VALUES ($1, $2, $3, $4, $5)`
+	addHolding query = `INSERT INTO accounts (name, kind, person_id, position, state, agency)
+		VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT agency FROM persons WHERE id = $3), ''))`
 	keepHolding query = `UPDATE accounts SET position = $3, state = $4 WHERE name = $1 AND person_id = $2`
 	// A name that is another's meets the primary key.
-	newHolding query = `INSERT INTO accounts (name, kind, person_id, position, state)
-		SELECT $1, $2, $3, CAST($4 AS BIGINT), $5 WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE name = $1 AND person_id = $3)`
+	newHolding query = `INSERT INTO accounts (name, kind, person_id, position, state, agency)
+		SELECT $1, $2, $3, CAST($4 AS BIGINT), $5, COALESCE((SELECT agency FROM persons WHERE id = $3), '') WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE name = $1 AND person_id = $3)`
 	turnHolding query = `INSERT INTO directory_effects (person_id, id, kind, account, former, state, made_at, due_at, tries, lease, fault)
 		SELECT $1, $2, CAST($3 AS TEXT), $4, '', 'waiting', CAST($5 AS BIGINT), CAST($5 AS BIGINT), 0, '', ''
 		FROM accounts a JOIN persons p ON p.id = a.person_id

@@ -17,7 +17,8 @@ func (c *cli) accountForget() *cobra.Command {
 		Use:   "forget-entry NAME",
 		Short: "Forget which directory entry an account is, on record",
 		Long: "An account is remembered by its directory entry's identity (objectGUID), not by its name:\n" +
-			"where the entry was deleted and made anew, its password is refused until the old one is forgotten.",
+			"where the entry was deleted and made anew, its password is refused until the old one is forgotten. It is\n" +
+			"then found by its name in the directory of its person's agency.",
 		Example: `  idp account forget-entry ab1234 --reason "the entry was restored by hand" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

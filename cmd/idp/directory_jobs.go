@@ -96,8 +96,12 @@ func (c *cli) runJob(cmd *cobra.Command, f *jobFlags, title string,
 		return err
 	}
 	defer o.close()
+	gate, err := o.gate(cmd.Context())
+	if err != nil {
+		return err
+	}
 	shown := newProgress(os.Stderr)
-	job := &directory.Job{Store: o.store, Now: time.Now, Actor: operator(), Agency: f.agency, Limit: f.limit, Dry: f.plan}
+	job := &directory.Job{Store: o.store, Gate: gate, Now: time.Now, Actor: operator(), Agency: f.agency, Limit: f.limit, Dry: f.plan}
 	if !c.json {
 		job.Progress = shown.tell
 	}
@@ -118,7 +122,7 @@ func (c *cli) runJob(cmd *cobra.Command, f *jobFlags, title string,
 				out.row(o.Agency, o.AgencyName, o.Name, o.Former, o.Account, o.Result)
 			}
 		}
-		for _, result := range []string{directory.ResultDone, directory.ResultPlanned, directory.ResultShared, directory.ResultChanged} {
+		for _, result := range []string{directory.ResultDone, directory.ResultPlanned, directory.ResultShared, directory.ResultChanged, directory.ResultMissing} {
 			if counts[result] > 0 {
 				out.row(result, counts[result])
 			}

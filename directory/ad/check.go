@@ -88,8 +88,8 @@ func (d *Directory) who(ctx context.Context, account idp.Account, known string) 
 	case known != "" && e.ID != known:
 		d.o.Logger.ErrorContext(ctx, "another entry has an account's name now", "directory", d.o.Name, "person", account.PersonID)
 		return nil, at, directory.ErrWrong
-	case known == "" && !sameName(e.Name, account.Name):
-		return nil, at, directory.ErrWrong
+	case known == "" && (account.Given || !sameName(e.Name, account.Name)):
+		return nil, at, directory.ErrWrong // an account of ours has the entry that we made, and no other
 	case e.Service:
 		d.o.Logger.WarnContext(ctx, "a machine's or service's account does not log in", "directory", d.o.Name, "person", account.PersonID)
 		return nil, at, directory.ErrWrong

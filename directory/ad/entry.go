@@ -24,6 +24,7 @@ type Entry struct {
 	UPN         string
 	DisplayName string
 	Mail        string
+	Description string
 	Disabled    bool
 	Service     bool // a machine's, a service's or one of the system's own
 	Locked      bool // by the directory's own reckoning
@@ -48,9 +49,9 @@ const (
 
 func (d *Directory) attributes() []string {
 	if d.o.Plain {
-		return []string{d.o.NameAttribute, d.o.IDAttribute, "objectClass", "cn", "displayName", "mail", "memberOf", "pwdAccountLockedTime", "pwdReset"}
+		return []string{d.o.NameAttribute, d.o.IDAttribute, "objectClass", "cn", "displayName", "mail", "description", "memberOf", "pwdAccountLockedTime", "pwdReset"}
 	}
-	return []string{"sAMAccountName", "objectGUID", "objectClass", "userPrincipalName", "displayName", "mail", "memberOf", "userAccountControl",
+	return []string{"sAMAccountName", "objectGUID", "objectClass", "userPrincipalName", "displayName", "mail", "description", "memberOf", "userAccountControl",
 		"msDS-User-Account-Control-Computed", "lockoutTime", "badPwdCount", "badPasswordTime", "pwdLastSet", "accountExpires", "servicePrincipalName", "isCriticalSystemObject"}
 }
 
@@ -159,7 +160,7 @@ func (d *Directory) entry(from *ldap.Entry) (*Entry, error) {
 	}
 	e := &Entry{
 		DN: from.DN, Name: from.GetEqualFoldAttributeValue(d.o.NameAttribute), UPN: from.GetEqualFoldAttributeValue("userPrincipalName"),
-		DisplayName: text(from, "displayName"), Mail: text(from, "mail"), Groups: from.GetEqualFoldAttributeValues("memberOf"),
+		DisplayName: text(from, "displayName"), Mail: text(from, "mail"), Description: text(from, "description"), Groups: from.GetEqualFoldAttributeValues("memberOf"),
 	}
 	if e.Name == "" || !utf8.ValidString(e.Name) {
 		return nil, errors.New("an entry without an account name")

@@ -16,7 +16,7 @@ import (
 func (d *Directory) LockedUntil(ctx context.Context, account idp.Account) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.o.Login)
 	defer cancel()
-	e, err := d.of(ctx, account)
+	e, err := d.mine(ctx, account)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -27,22 +27,8 @@ func (d *Directory) LockedUntil(ctx context.Context, account idp.Account) (time.
 	return until, nil
 }
 
-// of finds the account's entry by its identity, before its first login by its
-// name.
-func (d *Directory) of(ctx context.Context, account idp.Account) (*Entry, error) {
-	known, err := d.known(ctx, account)
-	if err != nil {
-		return nil, err
-	}
-	if known != "" {
-		return d.Get(ctx, known)
-	}
-	return d.Find(ctx, account.Name)
-}
-
-// Unlock opens the directory's lock on the account and clears its count.
 func (d *Directory) Unlock(ctx context.Context, account idp.Account) error {
-	e, err := d.of(ctx, account)
+	e, err := d.mine(ctx, account)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (d *Directory) openOf(ctx context.Context, accounts []idp.Account) ([]idp.A
 	}
 	var open []idp.Account
 	for i, a := range accounts {
-		if known[i] != "" && ids[known[i]] || known[i] == "" && names[policy.NormalizeName(a.Name)] {
+		if known[i] != "" && ids[known[i]] || known[i] == "" && !a.Given && names[policy.NormalizeName(a.Name)] {
 			open = append(open, a)
 		}
 	}

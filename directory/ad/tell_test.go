@@ -63,9 +63,9 @@ func TestTeller_TellsTheDomain(t *testing.T) {
 		t.Fatal(got)
 	}
 	// The answer to the first was lost: it was done all the same.
-	if _, err := d.Create(t.Context(), ad.NewAccount{Name: names["newportal"], DisplayName: "王大明"}); err != nil {
-		t.Fatal(err)
-	}
+	pending, err := st.Account(t.Context(), names["newportal"])
+	must(err)
+	must(open(t, dc).MakeAccount(t.Context(), *pending, "王大明"))
 	if got := tell(d, now.Add(time.Hour)); got != "0 waiting, 0 failed" {
 		t.Fatal(got)
 	}

@@ -86,3 +86,13 @@ UPDATE posts SET source = (SELECT p.source FROM persons p WHERE p.id = posts.per
 -- two cost a page of its own with each write.
 DROP INDEX grants_code;
 DROP INDEX grants_access;
+
+-- An account that we give opens nothing before its directory has it (pending), and
+-- is known there by the identity of its entry, never by its name (given). agency:
+-- in whose directory an account is; it stays there when its person is moved.
+ALTER TABLE accounts ADD COLUMN pending BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE accounts ADD COLUMN given BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE accounts ADD COLUMN agency TEXT NOT NULL DEFAULT '';
+UPDATE accounts SET agency = COALESCE((SELECT p.agency FROM persons p WHERE p.id = accounts.person_id), '');
+UPDATE accounts SET given = TRUE WHERE name IN (SELECT account FROM directory_effects WHERE kind = 'create');
+UPDATE accounts SET pending = TRUE WHERE name IN (SELECT account FROM directory_effects WHERE kind = 'create' AND state <> 'done');

@@ -667,3 +667,11 @@ ALTER TABLE accounts ADD COLUMN shut_at BIGINT NOT NULL DEFAULT 0;
 
 -- Which feed gave the post; empty: none.
 ALTER TABLE posts ADD COLUMN source TEXT NOT NULL DEFAULT '';
+
+-- An account that we give opens nothing before its directory has it (pending), and
+-- is known there by the identity of its entry, never by its name (given). agency:
+-- in whose directory an account is; it stays there when its person is moved.
+ALTER TABLE accounts ADD COLUMN pending BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE accounts ADD COLUMN given BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE accounts ADD COLUMN agency TEXT NOT NULL DEFAULT '';
+UPDATE accounts SET agency = '379';
