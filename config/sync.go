@@ -54,7 +54,11 @@ type SyncSource struct {
 	Enabled []string `yaml:"enabled" example:"[]"`
 	// Values of state that mean disabled. Empty: disabled, 0, N, 離職, 停用.
 	Disabled []string `yaml:"disabled" example:"[]"`
-	// Per cent of its enabled people that a run may disable without being confirmed. 0: 2.
+	// Codes of the agencies that it may speak of: rows of others are refused. Empty: all. A
+	// person whom another source gave gets a post from it, and nothing else.
+	Agencies []string `yaml:"agencies" example:"[]"`
+	// Per cent of its enabled people that a run may disable, enable, move to another agency or
+	// give another national ID without being confirmed. 0: 2.
 	MaxDisabled int `yaml:"max_disabled" example:"2"`
 	// Per cent of its rows that may be missing against the last run. 0: 10.
 	MaxMissing int `yaml:"max_missing" example:"10"`

@@ -11,6 +11,12 @@ type Post struct {
 	Agency string `json:"agency"`
 	Unit   string `json:"unit"`
 	Title  string `json:"title"`
+	Source string `json:"source,omitempty"` // the feed that gave it; empty: none
+}
+
+// Same tells whether it is the same place, whoever says so.
+func (p Post) Same(other Post) bool {
+	return p.Agency == other.Agency && p.Unit == other.Unit && p.Title == other.Title
 }
 
 // Holding is an account as a person holds it.
@@ -80,6 +86,9 @@ type Fault struct {
 	Account string `json:"account,omitempty"`
 	Reason  string `json:"reason"`
 	Refused bool   `json:"refused"` // not taken at all; else taken as the reason says
+
+	NationalID string `json:"-"` // for planning only: whose row it is, where that can be read
+	Torn       bool   `json:"-"` // cut or shifted: what it says of account and ID may be wrong
 }
 
 // ChangeKind says what a change does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,7 +20,7 @@ const (
 	standings query = `SELECT id, COALESCE(national_id_hash, $1), id_tail, updated_at, name, COALESCE(agency, ''), unit, title, email, phone,
 		address, state, shared, source, disabled_by FROM persons`
 	holdings  query = `SELECT person_id, name, kind, state FROM accounts ORDER BY position, name`
-	allPosts  query = `SELECT person_id, agency, unit, title FROM posts ORDER BY position`
+	allPosts  query = `SELECT person_id, agency, unit, title, source FROM posts ORDER BY position`
 	allUnits  query = `SELECT code, name, '', parent FROM agencies UNION ALL SELECT agency, '', name, parent FROM units`
 	allBound  query = `SELECT portal, tpead FROM bindings`
 	retired   query = `SELECT name FROM used_names u WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.name = u.name)`
@@ -41,8 +42,6 @@ const (
 	changeDone query = `UPDATE sync_changes SET state = 'done' WHERE run_id = $1 AND seq = $2`
 	changeFail query = `UPDATE sync_changes SET state = 'failed', reason = $3 WHERE run_id = $1 AND seq = $2 AND state = 'waiting'`
 
-	addHolding query = `INSERT INTO accounts (name, kind, person_id, position, state, agency)
-		VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT agency FROM persons WHERE id = $3), ''))`
 	keepHolding query = `UPDATE accounts SET position = $3, state = $4 WHERE name = $1 AND person_id = $2`
 	// A name that is another's meets the primary key.
 	newHolding query = `INSERT INTO accounts (name, kind, person_id, position, state, agency)
@@ -53,10 +52,14 @@ const (
 		WHERE a.name = $4 AND a.person_id = $1 AND a.state = $6 AND p.state = 'enabled'`
 	leaveShared query = `UPDATE persons SET state = 'departed', updated_at = $2
 		WHERE shared AND id IN (SELECT person_id FROM accounts WHERE name = $1)`
+	endSharedSessions query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND person_id IN (SELECT p.id FROM persons p
+		JOIN accounts a ON a.person_id = p.id WHERE a.name = $1 AND p.shared)`
+	endSharedGrants query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND person_id IN (SELECT p.id FROM persons p
+		JOIN accounts a ON a.person_id = p.id WHERE a.name = $1 AND p.shared)`
 	moveHolding query = `UPDATE accounts SET person_id = $2 WHERE name = $1
 		AND person_id IN (SELECT id FROM persons WHERE shared)`
 	removePosts query = `DELETE FROM posts WHERE person_id = $1`
-	addPost     query = `INSERT INTO posts (person_id, position, agency, unit, title) VALUES ($1, $2, $3, $4, $5)`
+	addPost     query = `INSERT INTO posts (person_id, position, agency, unit, title, source) VALUES ($1, $2, $3, $4, $5, $6)`
 	addBinding  query = `INSERT INTO bindings (portal, tpead, person_id, how, bound_at) VALUES ($1, $2, $3, $4, $5)`
 	useName     query = `INSERT INTO used_names (name, given_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`
 )
@@ -133,7 +136,7 @@ func (g *gathering) account(scan scan) error {
 func (g *gathering) post(scan scan) error {
 	var id string
 	var post directory.Post
-	if err := scan(&id, &post.Agency, &post.Unit, &post.Title); err != nil {
+	if err := scan(&id, &post.Agency, &post.Unit, &post.Title, &post.Source); err != nil {
 		return err
 	}
 	if p := g.byID[id]; p != nil {
@@ -236,8 +239,13 @@ func adding(run *sync.Run, c *directory.Change, at time.Time) []statement {
 	}
 	list := []statement{with(addFed, c.PersonID, directory.NewID(), p.Name, p.Agency, p.Unit, p.Title, p.Email, p.Phone, p.Address, id.Tail,
 		username, string(p.State), id.Sealed, id.Hash, micros(at), p.Source, p.Shared)}
+	list = append(list, moving(c, at)...)
 	for i, a := range p.Accounts {
-		list = append(list, with(addHolding, a.Name, string(a.Kind), c.PersonID, int64(i), accountState(a.Closed)))
+		state := accountState(a.Closed)
+		if slices.Contains(c.Moved, a.Name) {
+			list = append(list, with(keepHolding, a.Name, c.PersonID, int64(i), state))
+		}
+		list = append(list, with(newHolding, a.Name, string(a.Kind), c.PersonID, int64(i), state))
 	}
 	list = append(list, postsOf(c)...)
 	list = append(list, bindings(c, at)...)
@@ -258,11 +266,10 @@ func updating(run *sync.Run, c *directory.Change, at time.Time) []statement {
 		with(noteChangeIf, c.PersonID, historyID(run.ID, c.Seq), micros(at), "sync:"+run.Source, string(c.Kind), text(c.Fields)),
 	}
 	if c.Identity != nil {
-		list = append(list, with(updateIdentity, c.PersonID, c.Identity.Sealed, c.Identity.Hash, c.Identity.Tail))
+		list = append(list, with(updateIdentity, c.PersonID, c.Identity.Sealed, c.Identity.Hash, c.Identity.Tail),
+			with(endPersonSessions, c.PersonID, micros(at)), with(endPersonGrants, c.PersonID, micros(at)))
 	}
-	for _, name := range c.Moved {
-		list = append(list, with(leaveShared, name, micros(at)), with(moveHolding, name, c.PersonID))
-	}
+	list = append(list, moving(c, at)...)
 	for _, f := range c.Fields {
 		switch f.Field {
 		case "accounts":
@@ -277,6 +284,16 @@ func updating(run *sync.Run, c *directory.Change, at time.Time) []statement {
 		}
 	}
 	return append(append(list, bindings(c, at)...), switching(run, c, at)...)
+}
+
+// moving takes accounts over from a shared one, whose sessions end: they were
+// nobody's, and are not the person's.
+func moving(c *directory.Change, at time.Time) (list []statement) {
+	for _, name := range c.Moved {
+		list = append(list, with(endSharedSessions, name, micros(at)), with(endSharedGrants, name, micros(at)),
+			with(leaveShared, name, micros(at)), with(moveHolding, name, c.PersonID))
+	}
+	return list
 }
 
 // switching has the person's directory told that they were disabled or enabled.
@@ -310,7 +327,7 @@ func turning(run *sync.Run, c *directory.Change, a directory.Holding, at time.Ti
 
 func postsOf(c *directory.Change) (list []statement) {
 	for i, p := range c.To.Posts {
-		list = append(list, with(addPost, c.PersonID, int64(i+1), p.Agency, p.Unit, p.Title))
+		list = append(list, with(addPost, c.PersonID, int64(i+1), p.Agency, p.Unit, p.Title, p.Source))
 	}
 	return list
 }

@@ -16,6 +16,8 @@ const (
 			summary = excluded.summary`
 	newestRuns query = `SELECT id, source, state, plan, actor, started_at, ended_at, summary FROM sync_runs
 		WHERE source = $1 OR $1 = '' ORDER BY started_at DESC, id DESC LIMIT $2`
+	newestRun query = `SELECT id, source, state, plan, actor, started_at, ended_at, summary FROM sync_runs
+		WHERE source = $1 AND (plan = $2 OR $2 = '') AND state IN ($3, $4, $5, $6) ORDER BY started_at DESC, id DESC LIMIT 1`
 	addChange query = `INSERT INTO sync_changes (run_id, seq, kind, person_id, line, body, state, reason)
 		VALUES ($1, $2, $3, $4, $5, $6, 'waiting', '')`
 	changesFrom query = `SELECT seq, kind, person_id, line, body, state, reason FROM sync_changes
@@ -80,8 +82,7 @@ func (s *Store) Runs(ctx context.Context, source string, limit int) ([]sync.Run,
 		found = nil
 		return r.rows(with(newestRuns, source, int64(limit)), func(scan scan) error {
 			var run sync.Run
-			if err := scan(&run.ID, &run.Source, &run.State, &run.Plan, &run.Actor, moment{&run.StartedAt}, moment{&run.EndedAt},
-				document{&run.Summary}); err != nil {
+			if err := scan(runInto(&run)...); err != nil {
 				return err
 			}
 			found = append(found, run)
@@ -89,6 +90,23 @@ func (s *Store) Runs(ctx context.Context, source string, limit int) ([]sync.Run,
 		})
 	})
 	return found, err
+}
+
+func runInto(r *sync.Run) []any {
+	return []any{&r.ID, &r.Source, &r.State, &r.Plan, &r.Actor, moment{&r.StartedAt}, moment{&r.EndedAt}, document{&r.Summary}}
+}
+
+// NewestRun implements sync.Runs.
+func (s *Store) NewestRun(ctx context.Context, source, plan string, states ...sync.RunState) (*sync.Run, error) {
+	args := []any{source, plan, "", "", "", ""}
+	for i, state := range states {
+		args[2+i] = string(state)
+	}
+	run := &sync.Run{}
+	if err := s.read(ctx, func(r runner) error { return r.row(with(newestRun, args...), runInto(run)...) }); err != nil {
+		return nil, err
+	}
+	return run, nil
 }
 
 // Changes implements sync.Runs.

@@ -332,6 +332,49 @@ func TestSync_AccountsThatAreClosedOnTheirOwn(t *testing.T) {
 	})
 }
 
+// A shared account that gets a national ID: the sessions of whoever used it don't
+// become its new owner's, nor does what relying systems know it by.
+func TestSync_ASharedAccountsSessionsEndWhenItBecomesAPersons(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
+		s := d.open(t)
+		y := newSyncer(t, s)
+		shared := strings.Replace(fedRow(0), fedID(0), "", 1)
+		y.write(t, shared, fedRow(1))
+		_, err := y.Do(t.Context(), y.source, "test")
+		must(t, err)
+		old, err := s.Account(t.Context(), "user0")
+		must(t, err)
+		open := func(id, person string) {
+			must(t, s.CreateSession(t.Context(), &idp.Session{ID: id, PersonID: person, CreatedAt: noon, SeenAt: noon, EndsAt: noon.Add(time.Hour)}, []byte(id), nil))
+		}
+		open("s0", old.PersonID)
+		other, err := s.Account(t.Context(), "user1")
+		must(t, err)
+		open("s1", other.PersonID)
+		y.write(t, fedRow(0), fedRow(1))
+		run, err := y.Do(t.Context(), y.source, "test")
+		if err != nil || run.Summary.Failed != 0 || run.Summary.Counts.Add != 1 {
+			t.Fatalf("%+v %v", run, err)
+		}
+		now, err := s.Account(t.Context(), "user0")
+		must(t, err)
+		if p, err := s.Person(t.Context(), now.PersonID); err != nil || now.PersonID == old.PersonID || p.IDTail != fedID(0)[6:] || p.Username != "user0" {
+			t.Errorf("%+v %v", p, err)
+		}
+		if p, err := s.Person(t.Context(), old.PersonID); err != nil || p.State != idp.PersonDeparted {
+			t.Errorf("%+v %v", p, err)
+		}
+		if _, _, err := s.Session(t.Context(), []byte("s0")); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("the session goes on: %v", err)
+		}
+		_, _, err = s.Session(t.Context(), []byte("s1"))
+		must(t, err)
+		if run, err = y.Do(t.Context(), y.source, "test"); err != nil || run.Summary.Counts.Changed() != 0 {
+			t.Errorf("%+v %v", run, err)
+		}
+	})
+}
+
 func (s *Store) disabledPeople(t *testing.T) (n int64) {
 	t.Helper()
 	must(t, s.read(t.Context(), func(r runner) error { return r.row(with("SELECT COUNT(*) FROM persons WHERE state <> 'enabled'"), &n) }))

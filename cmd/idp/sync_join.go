@@ -43,7 +43,7 @@ func syncSources(c *config.Config) ([]sync.Source, error) {
 }
 
 func syncSource(c *config.Config, s config.SyncSource) (sync.Source, error) {
-	source := sync.Source{Name: s.Name, Limits: plan.CityLimits()}
+	source := sync.Source{Name: s.Name, Limits: plan.CityLimits(), Scope: s.Agencies}
 	if s.MaxDisabled > 0 {
 		source.Limits.Disabled = float64(s.MaxDisabled) / 100
 	}

@@ -90,7 +90,7 @@ func Read(ctx context.Context, from Records, m Mapping) (*Feed, error) {
 				return ctx.Err()
 			}
 		}
-		f.Faults = append(f.Faults, directory.Fault{Line: line, Account: r.account(values), Reason: fault, Refused: true})
+		f.Faults = append(f.Faults, r.fault(line, values, fault))
 		return ctx.Err()
 	})
 	if err == nil && r == nil {
@@ -104,6 +104,7 @@ type reader struct {
 	columns  int
 	fields   []target
 	accounts int // the account's column
+	ids      int // the national ID's, -1 if there is none
 	enabled  map[string]bool
 	seen     map[string]string // short strings that many rows share
 }
@@ -146,7 +147,10 @@ func newReader(m Mapping, columns []string) (*reader, error) {
 		t.column = i
 		r.fields = append(r.fields, t)
 	}
-	r.accounts = at[m.Account]
+	r.accounts, r.ids = at[m.Account], -1
+	if m.NationalID != "" {
+		r.ids = at[m.NationalID]
+	}
 	return r, nil
 }
 
@@ -240,16 +244,21 @@ func (r *reader) intern(v string) string {
 	return v
 }
 
-// account names a row with a fault, if that much can be read.
-func (r *reader) account(values []string) string {
-	if r.accounts >= len(values) {
-		return ""
+// fault reports a row, and whose it is as far as that can be read.
+func (r *reader) fault(line int, values []string, reason string) directory.Fault {
+	read := func(column int) string {
+		if column < 0 || column >= len(values) {
+			return ""
+		}
+		v := strings.TrimFunc(values[column], unicode.IsSpace)
+		if unfit(v) != "" {
+			return ""
+		}
+		return v
 	}
-	v := strings.TrimSpace(values[r.accounts])
-	if unfit(v) != "" {
-		return ""
-	}
-	return v
+	f := directory.Fault{Line: line, Account: read(r.accounts), NationalID: read(r.ids), Reason: reason, Refused: true}
+	f.Torn = len(values) != r.columns || f.Account == ""
+	return f
 }
 
 // unfit tells what is wrong with a value: bytes of another encoding, or signs

@@ -14,6 +14,7 @@ func (m *maker) update(g *group, s *directory.Standing, c directory.Change) {
 	c.Fields = diff(&s.Profile, c.To)
 	if g.idHash != "" && g.idHash != s.IDHash {
 		c.Identity = m.identity(g, s.ID)
+		m.plan.Counts.Identities++
 		c.Fields = append(c.Fields, directory.FieldChange{Field: "national_id", Old: tail(s.IDTail), New: tail(c.Identity.Tail)})
 	}
 	if len(c.Fields) == 0 && len(c.Moved) == 0 && len(c.Bind) == 0 {
@@ -34,6 +35,12 @@ func (m *maker) update(g *group, s *directory.Standing, c directory.Change) {
 	}
 	if s.Name != c.To.Name && s.State == idp.PersonEnabled {
 		counts.Renames++
+	}
+	if s.Agency != c.To.Agency && s.State == idp.PersonEnabled {
+		counts.Moves++
+	}
+	if len(c.Moved) > 0 {
+		counts.Identities++
 	}
 	for _, a := range c.To.Accounts {
 		if a.Closed && slices.ContainsFunc(s.Accounts, func(old directory.Holding) bool { return old.Name == a.Name && !old.Closed }) {

@@ -37,8 +37,13 @@ func (m *maker) group(rows []directory.FedRow) {
 			m.refuse(r, fmt.Sprintf("the account is there %d times", accounts[name]))
 			continue
 		case m.HasUnits && !m.agencies[r.Agency]:
-			m.refuse(r, fmt.Sprintf("agency %q is not in the list of agencies", r.Agency))
+			m.refuse(r, fmt.Sprintf("agency %q is not in the list of agencies", shown(r.Agency)))
 			continue
+		case !m.inScope(r.Agency):
+			m.refuse(r, fmt.Sprintf("agency %q is not one that the source may speak of", shown(r.Agency)))
+			continue
+		case slices.ContainsFunc(r.Posts, func(p directory.Post) bool { return !m.inScope(p.Agency) }):
+			m.fault(r, "a concurrent post is left out: its agency is not one that the source may speak of", false)
 		}
 		r.Account, r.Mail, r.TPEAD = name, m.Names.Normalize(r.Mail), m.Names.Normalize(r.TPEAD)
 		if b := m.state.Bound[name]; m.state.Retired[r.TPEAD] || b != "" && b != r.TPEAD {
@@ -102,8 +107,13 @@ func (m *maker) people(faulty map[string]bool) {
 			}
 		}
 		var to *directory.Profile
-		if fault == "" {
-			to, fault = m.profile(g, s)
+		foreign := s != nil && m.theirs(s)
+		switch {
+		case fault != "":
+		case foreign:
+			to, fault = m.foreign(g, s, moved)
+		default:
+			to, fault = m.profile(g, s, moved)
 		}
 		if fault != "" {
 			for _, r := range g.rows {
@@ -114,9 +124,12 @@ func (m *maker) people(faulty map[string]bool) {
 		if g.idHash == "" {
 			m.plan.Counts.Shared++
 		}
-		c := directory.Change{To: to, Line: g.rows[0].Line, Moved: moved}
+		c := directory.Change{To: to, Line: g.rows[0].Line}
+		for _, h := range moved {
+			c.Moved = append(c.Moved, h.Name)
+		}
 		for _, r := range g.rows {
-			if r.TPEAD != "" && g.idHash != "" && m.state.Bound[r.Account] == "" && !m.boundTo[r.TPEAD] {
+			if !foreign && r.TPEAD != "" && g.idHash != "" && m.state.Bound[r.Account] == "" && !m.boundTo[r.TPEAD] {
 				c.Bind = append(c.Bind, [2]string{r.Account, r.TPEAD})
 			}
 		}
@@ -128,37 +141,8 @@ func (m *maker) people(faulty map[string]bool) {
 	}
 }
 
-// match finds whose rows these are.
-func (m *maker) match(g *group) (s *directory.Standing, moved []string, fault string) {
-	s = m.byID[g.idHash]
-	if g.idHash == "" {
-		s = nil
-	}
-	for _, r := range g.rows {
-		owner := m.byAccount[r.Account]
-		switch {
-		case owner == nil && m.taken[r.Account] != "":
-			return s, nil, "the name is another kind of account already"
-		case owner == nil || owner == s:
-		case s == nil && (owner.Shared || owner.IDHash == "" || squeeze(owner.Name) == squeeze(r.Name)):
-			if g.idHash != "" && m.fedIDs[owner.IDHash] {
-				return nil, nil, "the account is another person's, who is in this feed too"
-			}
-			s = owner // the same person or shared account, with a new or corrected ID
-		case s != nil && owner.Shared:
-			moved = append(moved, r.Account) // a shared account that turns out to be this person's
-			m.seen[owner.ID] = true
-		case s == nil:
-			return nil, nil, "the account is another person's: name and national ID both differ"
-		default:
-			return s, nil, "the account is another person's"
-		}
-	}
-	return s, moved, ""
-}
-
 // profile is what the rows make of the person.
-func (m *maker) profile(g *group, s *directory.Standing) (*directory.Profile, string) {
+func (m *maker) profile(g *group, s *directory.Standing, moved []directory.Holding) (*directory.Profile, string) {
 	slices.SortStableFunc(g.rows, func(a, b *directory.FedRow) int { return cmp.Compare(m.rank(a, s), m.rank(b, s)) })
 	main := g.rows[0]
 	to := &directory.Profile{}
@@ -175,9 +159,9 @@ func (m *maker) profile(g *group, s *directory.Standing) (*directory.Profile, st
 		}
 	}
 	to.State = m.stateOf(g, s)
-	to.Posts = m.posts(g, to)
+	to.Posts = m.posts(g, s, to)
 	var fault string
-	to.Accounts, fault = m.accounts(g, s)
+	to.Accounts, fault = m.accounts(g, s, moved)
 	return to, fault
 }
 
@@ -212,35 +196,37 @@ func (m *maker) rank(r *directory.FedRow, s *directory.Standing) int {
 	return rank
 }
 
-// posts are the concurrent ones: those that the feed lists, and those of further
-// accounts elsewhere.
-func (m *maker) posts(g *group, to *directory.Profile) []directory.Post {
+// posts are the concurrent ones: those that the feed lists, those of further
+// accounts elsewhere, and those that others gave.
+func (m *maker) posts(g *group, s *directory.Standing, to *directory.Profile) []directory.Post {
 	var found []directory.Post
-	put := func(p directory.Post) {
-		if !slices.Contains(found, p) && p != (directory.Post{Agency: to.Agency, Unit: to.Unit, Title: to.Title}) && m.agencies[p.Agency] {
+	for i, r := range g.rows {
+		if !r.Disabled {
+			found = m.postsOf(found, r, i > 0, to)
+		}
+	}
+	return m.withOthers(s, found)
+}
+
+// postsOf adds the posts of a row, that of the row itself too if so asked.
+func (m *maker) postsOf(found []directory.Post, r *directory.FedRow, itself bool, to *directory.Profile) []directory.Post {
+	list := r.Posts
+	if itself {
+		list = append([]directory.Post{{Agency: r.Agency, Unit: r.Unit, Title: r.Title}}, list...)
+	}
+	for _, p := range list {
+		p.Source = m.Source
+		if !slices.ContainsFunc(found, p.Same) && !p.Same(directory.Post{Agency: to.Agency, Unit: to.Unit, Title: to.Title}) &&
+			m.agencies[p.Agency] && m.inScope(p.Agency) {
 			found = append(found, p)
 		}
-	}
-	for i, r := range g.rows {
-		if r.Disabled {
-			continue
-		}
-		if i > 0 {
-			put(directory.Post{Agency: r.Agency, Unit: r.Unit, Title: r.Title})
-		}
-		for _, p := range r.Posts {
-			put(p)
-		}
-	}
-	if !m.Known["posts"] && len(g.rows) == 1 {
-		return to.Posts // the feed does not speak of them
 	}
 	return found
 }
 
 // accounts keeps what the person has, closes portal accounts that the feed has
 // not any more, and adds the new ones.
-func (m *maker) accounts(g *group, s *directory.Standing) (list []directory.Holding, fault string) {
+func (m *maker) accounts(g *group, s *directory.Standing, moved []directory.Holding) (list []directory.Holding, fault string) {
 	fed := map[string]bool{}
 	take := func(name string, kind idp.AccountKind, line int, closed bool) {
 		if name == "" || fed[name] {
@@ -249,11 +235,11 @@ func (m *maker) accounts(g *group, s *directory.Standing) (list []directory.Hold
 		fed[name] = true
 		list = append(list, directory.Holding{Name: name, Kind: kind, Closed: closed})
 		if other, ok := m.claimed[name]; ok {
-			fault = fmt.Sprintf("account %q is line %d's too", name, other)
+			fault = fmt.Sprintf("account %q is line %d's too", shown(name), other)
 		}
 		m.claimed[name] = line
-		if owner := m.taken[name]; owner != "" && kind != idp.AccountPortal && (s == nil || owner != s.ID) {
-			fault = fmt.Sprintf("account %q is another person's", name)
+		if owner := m.taken[name]; owner != "" && kind != idp.AccountPortal && (s == nil || owner != s.ID) && !slices.ContainsFunc(moved, named(name)) {
+			fault = fmt.Sprintf("account %q is another person's", shown(name))
 		}
 	}
 	enabled := slices.ContainsFunc(g.rows, func(r *directory.FedRow) bool { return !r.Disabled })
@@ -267,12 +253,17 @@ func (m *maker) accounts(g *group, s *directory.Standing) (list []directory.Hold
 			take(r.TPEAD, idp.AccountTPEAD, r.Line, false)
 		}
 	}
+	for _, a := range moved {
+		if !fed[a.Name] {
+			list = append(list, a)
+		}
+	}
 	if s == nil {
 		return list, fault
 	}
 	for _, a := range s.Accounts {
 		if fed[a.Name] {
-			i := slices.IndexFunc(list, func(h directory.Holding) bool { return h.Name == a.Name })
+			i := slices.IndexFunc(list, named(a.Name))
 			if a.Kind != idp.AccountPortal {
 				list[i] = a // a TPEAD account that became a single one stays one
 			}
@@ -286,7 +277,14 @@ func (m *maker) accounts(g *group, s *directory.Standing) (list []directory.Hold
 	return list, fault
 }
 
+func named(name string) func(directory.Holding) bool {
+	return func(h directory.Holding) bool { return h.Name == name }
+}
+
 func (m *maker) addPerson(g *group, c directory.Change) {
+	if len(c.Moved) > 0 {
+		m.plan.Counts.Identities++
+	}
 	c.Kind, c.PersonID = directory.ChangeAdd, m.NewID()
 	c.Identity = m.identity(g, c.PersonID)
 	m.add(c)

@@ -19,6 +19,7 @@ type State struct {
 	People  []*directory.Standing
 	Units   []directory.Unit  // agencies (without Name) and their units
 	LastRow int               // rows of the source's last applied run; 0: none
+	Torn    int               // rows of that run that did not say whose they were, and hid nobody
 	Bound   map[string]string // portal account: its TPEAD account
 	Retired map[string]bool   // names that were given once and are nobody's any more
 }
@@ -33,13 +34,17 @@ type Options struct {
 	Seal      func(plain []byte, context string) []byte
 	NewID     func() string
 	Limits    Limits
-	HasUnits  bool // Agencies is complete: a row of an agency that is not in it is faulty
-	TotalRows int  // of the feed, the faulty ones too
+	HasUnits  bool              // Agencies is complete: a row of an agency that is not in it is faulty
+	Scope     map[string]bool   // the agencies that the source may speak of; nil: all
+	Also      []directory.Fault // of the list of agencies
+	TotalRows int               // of the feed, the faulty ones too
 }
 
 // Limits say when a plan has to be confirmed.
 type Limits struct {
-	Disabled float64 // share of the source's enabled people; the city's: 0.02
+	// Share of the source's enabled people who may be disabled, enabled, moved to
+	// another agency, get another national ID, or lose an account; the city's: 0.02.
+	Disabled float64
 	Smaller  float64 // share of rows that may be missing against the last run; 0.1
 	Renamed  float64 // share of people whose names change: columns that moved; 0.1
 }
@@ -70,6 +75,12 @@ type Counts struct {
 	Same     int `json:"same"`
 	Renames  int `json:"names"` // people whose name changes
 	Accounts int `json:"closed_accounts"`
+
+	Identities int `json:"identities"` // people whose national ID changes, shared accounts that become a person's
+	Moves      int `json:"moves"`      // people who change their agency
+	Torn       int `json:"torn"`       // rows that don't say whose they are
+	Held       int `json:"held"`       // people who are missing, and left alone because of these
+	TornKnown  int `json:"torn_known"` // rows of that kind that hid nobody in the last run that held nobody
 }
 
 // Changed is how many changes there are.
@@ -131,20 +142,34 @@ func (m *maker) index() {
 	}
 	// Whom a row with a fault seems to be about is not missing.
 	for _, f := range m.plan.Faults {
-		m.excuse(f.Account)
+		if known, _ := m.excuse(f.Account, f.NationalID); f.Torn && !known {
+			m.plan.Counts.Torn++
+		}
 	}
+	m.plan.Faults = append(m.plan.Faults, m.Also...)
 }
 
-func (m *maker) excuse(account string) {
-	if s := m.byAccount[m.Names.Normalize(account)]; s != nil {
-		m.seen[s.ID], m.faulty[s.ID] = true, true
+// excuse leaves those alone whom a row names, by account or national ID.
+func (m *maker) excuse(account, id string) (known, valid bool) {
+	people := []*directory.Standing{m.byAccount[m.Names.Normalize(account)]}
+	if id = strings.ToUpper(policy.NormalizeName(id)); policy.ValidNationalID(id) {
+		valid = true
+		people = append(people, m.byID[string(m.Key("national-id", []byte(id)))])
 	}
+	for _, s := range people {
+		if s != nil {
+			m.seen[s.ID], m.faulty[s.ID], known = true, true, true
+		}
+	}
+	return known, valid
 }
 
 // refuse reports a row that is not taken.
 func (m *maker) refuse(r *directory.FedRow, reason string) {
 	m.fault(r, reason, true)
-	m.excuse(r.Account)
+	if known, valid := m.excuse(r.Account, r.NationalID); !known && !valid && m.Names.Normalize(r.Account) == "" {
+		m.plan.Counts.Torn++
+	}
 }
 
 func (m *maker) fault(r *directory.FedRow, reason string, refused bool) {
@@ -162,6 +187,9 @@ func (m *maker) units(rows []directory.FedRow) {
 		m.agencies[u.Agency] = true
 	}
 	put := func(u directory.Unit, named bool) {
+		if !m.inScope(u.Agency) {
+			return
+		}
 		key := [2]string{u.Agency, u.Name}
 		old, there := kept[key]
 		if there && (!named || old == u) {
@@ -200,6 +228,8 @@ func (m *maker) units(rows []directory.FedRow) {
 	}
 }
 
+func (m *maker) inScope(agency string) bool { return m.Scope == nil || m.Scope[agency] }
+
 func diffUnit(old, now directory.Unit) (fields []directory.FieldChange) {
 	if old.AgencyName != now.AgencyName {
 		fields = append(fields, directory.FieldChange{Field: "agency_name", Old: old.AgencyName, New: now.AgencyName})
@@ -208,22 +238,6 @@ func diffUnit(old, now directory.Unit) (fields []directory.FieldChange) {
 		fields = append(fields, directory.FieldChange{Field: "parent", Old: old.Parent, New: now.Parent})
 	}
 	return fields
-}
-
-// missing plans to disable whom the source gave before and does not any more.
-func (m *maker) missing() {
-	for _, s := range m.state.People {
-		if s.Source != m.Source || m.seen[s.ID] || s.State != idp.PersonEnabled {
-			continue
-		}
-		to := s.Profile
-		to.State = idp.PersonDisabled
-		m.add(directory.Change{
-			Kind: directory.ChangeDisable, PersonID: s.ID, Base: s.UpdatedAt, To: &to,
-			Fields: []directory.FieldChange{{Field: "state", Old: string(s.State), New: string(to.State)}, {Field: "feed", Old: "there", New: "missing"}},
-		})
-		m.plan.Counts.Disable++
-	}
 }
 
 // finish numbers the changes, names the plan and asks where it must.
@@ -237,6 +251,9 @@ func (m *maker) finish() {
 		m.digest(sum, c)
 	}
 	p.ID = hex.EncodeToString(sum.Sum(nil))[:12]
+	for i := range p.Faults {
+		p.Faults[i].Account, p.Faults[i].NationalID = shown(p.Faults[i].Account), ""
+	}
 	slices.SortStableFunc(p.Faults, func(a, b directory.Fault) int { return a.Line - b.Line })
 	p.Counts.Rows, p.Counts.Faults = m.TotalRows, len(p.Faults)
 	m.ask()
@@ -259,22 +276,26 @@ func (m *maker) digest(sum interface{ Write([]byte) (int, error) }, c *directory
 	fmt.Fprintf(sum, "%s %s %s\n", c.Kind, id, text)
 }
 
-func (m *maker) ask() {
-	c, p := m.plan.Counts, m.plan
-	// One or two people of a small feed are no mass: a share needs three.
-	over := func(n int, share float64, of int) bool { return n > 2 && float64(n) > share*float64(of) }
-	if over(c.Disable, m.Limits.Disabled, c.Enabled) {
-		p.Asks = append(p.Asks, fmt.Sprintf("%d of %d enabled people would be disabled", c.Disable, c.Enabled))
+// shown is a value as a fault may name it: columns that moved put national IDs,
+// right ones and mistyped ones, where something else belongs.
+func shown(v string) string {
+	id := strings.ToUpper(policy.NormalizeName(v))
+	if !likeID(id) {
+		return v
 	}
-	if over(c.Accounts, m.Limits.Disabled, c.Enabled) {
-		p.Asks = append(p.Asks, fmt.Sprintf("%d accounts of %d people would be closed", c.Accounts, c.Enabled))
+	return tail(id[len(id)-4:])
+}
+
+func likeID(id string) bool {
+	if len(id) != 10 || id[0] < 'A' || id[0] > 'Z' {
+		return false
 	}
-	if last := m.state.LastRow; last > 0 && over(last-c.Rows, m.Limits.Smaller, last) {
-		p.Asks = append(p.Asks, fmt.Sprintf("the feed has %d rows, and had %d the last time", c.Rows, last))
+	for _, c := range id[2:] {
+		if c < '0' || c > '9' {
+			return false
+		}
 	}
-	if over(c.Renames, m.Limits.Renamed, c.Enabled) {
-		p.Asks = append(p.Asks, fmt.Sprintf("the names of %d of %d people would change", c.Renames, c.Enabled))
-	}
+	return id[1] >= '0' && id[1] <= '9' || id[1] >= 'A' && id[1] <= 'D'
 }
 
 // squeeze makes names comparable: spaces don't count.

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,11 @@ func (w *world) apply(rows ...directory.FedRow) *plan.Plan {
 	w.t.Helper()
 	p := w.plan(rows...)
 	w.last = p.Counts.Rows
+	w.take(p)
+	return p
+}
+
+func (w *world) take(p *plan.Plan) {
 	for _, c := range p.Changes {
 		if c.Unit != nil {
 			w.units = append(w.units, *c.Unit)
@@ -61,7 +67,7 @@ func (w *world) apply(rows ...directory.FedRow) *plan.Plan {
 		}
 		for _, name := range c.Moved {
 			for _, other := range w.people {
-				if len(other.Accounts) == 1 && other.Accounts[0].Name == name && other != s {
+				if other.Shared && other != s && len(other.Accounts) > 0 && slices.ContainsFunc(other.Accounts, func(h directory.Holding) bool { return h.Name == name }) {
 					other.Accounts, other.State = nil, idp.PersonDeparted
 				}
 			}
@@ -71,7 +77,6 @@ func (w *world) apply(rows ...directory.FedRow) *plan.Plan {
 			s.IDHash, s.IDTail = string(c.Identity.Hash), c.Identity.Tail
 		}
 	}
-	return p
 }
 
 func newWorld(t *testing.T) *world { return &world{t: t, people: map[string]*directory.Standing{}} }
@@ -168,7 +173,7 @@ func TestPlan_Dirt(t *testing.T) {
 			t.Errorf("missing %q in\n%s", want, got)
 		}
 	}
-	if p.Counts.Disable != 0 || p.Counts.Add != 1 || p.Counts.Update != 1 || p.Counts.Shared != 1 {
+	if p.Counts.Disable != 0 || p.Counts.Add != 2 || p.Counts.Update != 0 || p.Counts.Shared != 1 {
 		t.Errorf("%+v\n%s", p.Counts, got)
 	}
 }

@@ -23,6 +23,7 @@ type Source struct {
 	People   feed.Records
 	Mapping  feed.Mapping
 	Agencies feed.Records // code, name, parent; nil: from the rows of people
+	Scope    []string     // the agencies that it may speak of; none: all
 	Limits   plan.Limits
 }
 
@@ -204,8 +205,12 @@ func (r *Runner) make(ctx context.Context, s Source) (*plan.Plan, error) {
 		return nil, err
 	}
 	state := plan.State{}
-	if state.LastRow, err = r.lastRows(ctx, s.Name); err != nil {
-		return nil, err
+	last, err := r.Runs.NewestRun(ctx, s.Name, "", Done)
+	switch {
+	case err == nil:
+		state.LastRow, state.Torn = last.Summary.Counts.Rows, last.Summary.Counts.TornKnown
+	case !errors.Is(err, idp.ErrNotFound):
+		return nil, fmt.Errorf("read the last run: %w", err)
 	}
 	if err := r.People.Standings(ctx, func(p *directory.Standing) error {
 		state.People = append(state.People, p)
@@ -228,24 +233,16 @@ func (r *Runner) make(ctx context.Context, s Source) (*plan.Plan, error) {
 		if o.Agencies, faults, err = feed.ReadAgencies(ctx, s.Agencies); err != nil {
 			return nil, fmt.Errorf("agencies: %w", err)
 		}
-		f.Faults = append(f.Faults, faults...)
+		o.Also = faults
+	}
+	if len(s.Scope) > 0 {
+		o.Scope = map[string]bool{}
+		for _, agency := range s.Scope {
+			o.Scope[agency] = true
+		}
 	}
 	r.tell("plan", 0, f.Total)
 	return plan.Make(f.Rows, f.Faults, state, o), nil
-}
-
-// lastRows is how many rows the last applied run had.
-func (r *Runner) lastRows(ctx context.Context, source string) (int, error) {
-	runs, err := r.Runs.Runs(ctx, source, 200)
-	if err != nil {
-		return 0, err
-	}
-	for _, run := range runs {
-		if run.State == Done {
-			return run.Summary.Counts.Rows, nil
-		}
-	}
-	return 0, nil
 }
 
 // alone holds the source's lease while fn runs; fn's context ends if the lease is

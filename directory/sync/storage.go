@@ -85,6 +85,9 @@ type Runs interface {
 	PutPlan(ctx context.Context, runID string, changes []directory.Change, faults []directory.Fault) error
 	// Runs lists the newest runs of a source (empty: of all), newest first.
 	Runs(ctx context.Context, source string, limit int) ([]Run, error)
+	// NewestRun finds the newest run of a source in one of at most four states, of
+	// that plan if one is named; idp.ErrNotFound.
+	NewestRun(ctx context.Context, source, plan string, states ...RunState) (*Run, error)
 	// Changes lists a run's changes from seq on, at most limit; only those that
 	// wait, if so asked.
 	Changes(ctx context.Context, runID string, from int64, waiting bool, limit int) ([]KeptChange, error)
