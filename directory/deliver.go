@@ -115,7 +115,7 @@ func (m *Postman) Once(ctx context.Context) (int, error) {
 func (m *Postman) bring(ctx context.Context, lease string, d *Delivery) {
 	state, due, fault := DeliveryDone, time.Time{}, ""
 	if err := m.try(ctx, d); err != nil {
-		state, due, fault = DeliveryWaiting, m.Now().Add(deliveryWait(d.Tries)), err.Error()
+		state, due, fault = DeliveryWaiting, m.Now().Add(deliveryWait(d.Tries)), faultClass(err)
 		if errors.Is(err, ErrUndeliverable) {
 			state = DeliveryFailed
 		}

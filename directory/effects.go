@@ -137,11 +137,11 @@ func (t *Teller) one(ctx context.Context, lease string, e Effect) {
 		settled = t.redraw(ctx, lease, e)
 	case errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrNotFound), e.Tries >= tellTries && !away(err):
 		log.ErrorContext(ctx, "a directory can't be told", "error", err.Error())
-		settled = t.Effects.EffectFailed(ctx, e.ID, lease, err.Error())
+		settled = t.Effects.EffectFailed(ctx, e.ID, lease, faultClass(err))
 	default:
 		log.WarnContext(ctx, "a directory will be told later", "error", err.Error())
 		wait := min(tellWait<<min(max(e.Tries-1, 0), 10), tellMost)
-		settled = t.Effects.EffectLater(ctx, e.ID, lease, t.Now().Add(wait), err.Error())
+		settled = t.Effects.EffectLater(ctx, e.ID, lease, t.Now().Add(wait), faultClass(err))
 	}
 	if settled != nil {
 		log.WarnContext(ctx, "an effect was not settled: it will be told again", "error", settled.Error())
@@ -200,7 +200,7 @@ func faultClass(err error) string {
 		return "taken"
 	case errors.Is(err, idp.ErrNotFound):
 		return "missing"
-	case errors.Is(err, ErrRules):
+	case errors.Is(err, ErrRules), errors.Is(err, ErrUndeliverable):
 		return "refused"
 	case errors.Is(err, idp.ErrUnavailable), errors.Is(err, ErrNotLooked), errors.Is(err, context.DeadlineExceeded):
 		return "unreachable"

@@ -33,6 +33,7 @@ type Options struct {
 	Networks    Networks
 	Mounts      *Mounts
 	Ready       func(context.Context) error // nil error: the store answers
+	Details     func() []string             // what else is told with "ready": lines that make nobody unready
 	Fail        Fail
 	DrainDelay  time.Duration // how long balancers have to see that we are going
 	Errors      *slog.Logger
@@ -95,8 +96,8 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// readyz tells balancers whether to send requests here. It says no more than
-// that: the reason is in the log.
+// readyz tells balancers whether to send requests here. Why not is in the log;
+// lines after the first say what works less well meanwhile.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	status, text := http.StatusOK, "ready\n"
 	if s.draining.Load() {
@@ -107,6 +108,11 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		if err := s.opts.Ready(ctx); err != nil {
 			s.opts.Errors.ErrorContext(ctx, "not ready", "error", err.Error())
 			status, text = http.StatusServiceUnavailable, "not ready\n"
+		}
+	}
+	if s.opts.Details != nil && status == http.StatusOK {
+		for _, line := range s.opts.Details() {
+			text += line + "\n"
 		}
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -54,6 +54,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err er
 		{pruneSources, now.Add(-keepTries)},
 		{pruneKnown, now.Add(-keepKnown)},
 		{pruneDeliveries, now.Add(-keepDeliveries)},
+		{pruneEffects, now.Add(-keepEffects)},
 	} {
 		n, err := s.pruneAll(ctx, old.query, micros(old.before))
 		deleted += n

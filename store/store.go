@@ -40,6 +40,7 @@ var (
 	_ directory.Migration       = (*Store)(nil)
 	_ directory.Bindings        = (*Store)(nil)
 	_ directory.Effects         = (*Store)(nil)
+	_ directory.EffectList      = (*Store)(nil)
 	_ directory.Doors           = (*Store)(nil)
 	_ directory.Holdings        = (*Store)(nil)
 	_ sync.People               = (*Store)(nil)

@@ -33,6 +33,9 @@ type shownAccount struct {
 	Mail        []mailDelivery    `json:"mail_passwords,omitempty"`
 	Unasked     bool              `json:"directory_unasked,omitempty"`
 	Factors     shownFactors      `json:"factors"`
+	ClosedSince time.Time         `json:"closed_in_directory_since,omitzero"`
+	// What directories and mailboxes have not been told yet.
+	Effects []directory.KeptEffect `json:"effects,omitempty"`
 }
 
 // mailDelivery is how far a mailbox follows a new password.
@@ -45,13 +48,22 @@ type mailDelivery struct {
 	Fault   string    `json:"fault,omitempty"`
 }
 
-func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, mail []directory.Delivery, factors shownFactors) error {
+// accountMore is what is shown of a person besides their login.
+type accountMore struct {
+	mail    []directory.Delivery
+	factors shownFactors
+	effects []directory.KeptEffect
+	closed  time.Time // since when its directory has it closed
+}
+
+func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, more accountMore) error {
 	a := shownAccount{
 		Name: s.Person.Name, Username: s.Person.Username, Agency: s.Person.Agency.Code, AgencyName: s.Person.Agency.Name,
 		Unit: s.Person.Unit, State: string(s.Person.State), Accounts: map[string]string{}, Failures: s.Failures,
-		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil, Unasked: s.Unasked, Factors: factors,
+		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil, Unasked: s.Unasked,
+		Factors: more.factors, ClosedSince: more.closed, Effects: more.effects,
 	}
-	for _, d := range mail {
+	for _, d := range more.mail {
 		a.Mail = append(a.Mail, mailDelivery{d.Account, d.Target, string(d.State), d.MadeAt, d.Tries, d.Fault})
 	}
 	for _, account := range s.Accounts {
@@ -74,6 +86,12 @@ func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, mail []
 			out.row("locked until", a.LockedUntil)
 		} else {
 			out.row("locked", "no")
+		}
+		if !a.ClosedSince.IsZero() {
+			out.row("closed in its directory since", a.ClosedSince)
+		}
+		for _, e := range a.Effects {
+			out.row("not told yet", fmt.Sprintf("%s %s: %s, %d tries, next %s %s", e.Kind, e.Account, e.State, e.Tries, moment(nextTry(e)), e.Fault))
 		}
 		if a.Unasked {
 			out.row("directory", "does not answer: its own lock is not known")
@@ -187,9 +205,15 @@ func (c *cli) withGate(cmd *cobra.Command, ask func(*opened, *directory.Gate) (*
 	if err != nil {
 		return fmt.Errorf("list mail deliveries: %w", err)
 	}
-	factors, err := o.factorsOf(cmd.Context(), state.Person.ID)
-	if err != nil {
+	more := accountMore{mail: mail}
+	if more.factors, err = o.factorsOf(cmd.Context(), state.Person.ID); err != nil {
 		return err
 	}
-	return c.showAccount(cmd, state, mail, factors)
+	if more.effects, err = o.store.ListEffects(cmd.Context(), state.Person.ID, false, 50); err != nil {
+		return fmt.Errorf("list what was not told: %w", err)
+	}
+	if more.closed, err = o.store.ClosedAt(cmd.Context(), state.Person.ID); err != nil {
+		return fmt.Errorf("read state: %w", err)
+	}
+	return c.showAccount(cmd, state, more)
 }

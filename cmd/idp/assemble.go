@@ -39,6 +39,7 @@ type house struct {
 	gate        *directory.Gate
 	passwords   *directory.Passwords
 	directories *directories
+	reach       *reach
 	crls        *cardreader.CRLFiles
 	sweeper     *cardreader.Sweeper
 	factors     *factors
@@ -97,6 +98,7 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 	if h.passwords, err = newPasswords(o.Config, h.gate, h.store, h.sealer, h.logger, o.Now); err != nil {
 		return err
 	}
+	h.reach = newReach(h.directories.open, h.logger)
 	h.mounts = server.NewMounts(metrics)
 	h.record = &repeats{next: h.store.Record}
 	h.clients = &clientMemory{next: h.store.Client, now: o.Now}
@@ -108,6 +110,7 @@ func (h *house) build(ctx context.Context, o assembleOptions) error {
 	h.countStore(metrics)
 	h.watchLists(metrics)
 	h.countWaiting(metrics)
+	h.countDirectories(metrics)
 	return h.openServer(o, metrics, pages)
 }
 

@@ -112,7 +112,7 @@ func (h *house) openServer(o assembleOptions, metrics *server.Metrics, pages *te
 	c := h.config
 	options := server.Options{
 		Issuer: c.Issuer, Hosts: c.Hosts, Metrics: metrics, Mounts: h.mounts, Ready: h.store.Ping,
-		Fail: errorPage(pages), DrainDelay: c.DrainDelay.D(), Errors: h.logger, Now: o.Now,
+		Details: h.reach.lines, Fail: errorPage(pages), DrainDelay: c.DrainDelay.D(), Errors: h.logger, Now: o.Now,
 	}
 	if c.Log.Access {
 		options.Access = h.logger
@@ -173,6 +173,7 @@ func (h *house) run(ctx context.Context) error {
 	h.synchronise(background)
 	h.tellDirectories(background)
 	go h.watchDirectories(background)
+	go h.reach.run(background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
 	err := h.server.Run(ctx)
 	if err == nil {

@@ -16,7 +16,7 @@ import (
 
 func (c *cli) syncCommand() *cobra.Command {
 	return group("sync", "Bring people and agencies to what their sources say",
-		c.syncRun(), c.syncPlan(), c.syncStatus(), c.syncHistory(), c.syncDrift())
+		c.syncRun(), c.syncPlan(), c.syncStatus(), c.syncHistory(), c.syncDrift(), c.syncEffects())
 }
 
 // syncing is what the commands of sync work on.

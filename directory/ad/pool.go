@@ -254,3 +254,6 @@ func (d *Directory) openAt(ctx context.Context, s *server) (*conn, error) {
 	s.answered()
 	return c, nil
 }
+
+// Ping asks a server, as the service account, for nothing.
+func (d *Directory) Ping(ctx context.Context) error { return d.do(ctx, true, probe) }
