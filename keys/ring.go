@@ -61,12 +61,15 @@ type RingOptions struct {
 type Ring struct {
 	opts  RingOptions
 	state atomic.Pointer[snapshot]
-	mu    sync.Mutex // one reload or change at a time
+	mu    sync.Mutex    // one reload or change at a time
+	begin func()        // to make those of the first keys that take long
+	made  chan struct{} // closed when the first keys are there
+	fault error         // why they are not, from then on
 }
 
-// OpenRing loads the keys and makes those that are missing, all at once. Nodes
-// that start together agree through the store, whose first insert wins. The
-// next keys are made in the background or by Run, whichever comes first.
+// OpenRing loads the keys and makes those that are missing, all at once, the slow
+// ones in the background (Made). Nodes that start together agree through the
+// store, whose first insert wins. The next keys are made by Run.
 func OpenRing(ctx context.Context, opts RingOptions) (*Ring, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -86,19 +89,8 @@ func OpenRing(ctx context.Context, opts RingOptions) (*Ring, error) {
 	if err := r.Reload(ctx); err != nil {
 		return nil, err
 	}
-	made, err := r.fill(ctx, StateActive)
-	if err != nil {
+	if err := r.makeFirst(ctx); err != nil {
 		return nil, err
-	}
-	if made {
-		if err := r.Reload(ctx); err != nil {
-			return nil, err
-		}
-	}
-	for _, kid := range opts.Refuse {
-		if r.state.Load().byKID[kid] != nil {
-			return nil, fmt.Errorf("%w: %s: make a new data folder and master key", ErrKnownKey, kid)
-		}
 	}
 	return r, nil
 }
@@ -106,6 +98,9 @@ func OpenRing(ctx context.Context, opts RingOptions) (*Ring, error) {
 // Run makes the next keys where they are missing and follows what other nodes
 // change, until ctx ends.
 func (r *Ring) Run(ctx context.Context) {
+	if r.Made(ctx) != nil {
+		return
+	}
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
 	for {
@@ -122,10 +117,13 @@ func (r *Ring) Run(ctx context.Context) {
 }
 
 func (r *Ring) refresh(ctx context.Context) error {
+	if err := r.Made(ctx); err != nil {
+		return err
+	}
 	if err := r.Reload(ctx); err != nil {
 		return err
 	}
-	made, err := r.fill(ctx, StateNext)
+	made, err := r.fill(ctx, StateNext, func(slot) bool { return true })
 	if err != nil || !made {
 		return err
 	}
@@ -164,15 +162,15 @@ func (r *Ring) slots() []slot {
 	return all
 }
 
-// fill makes, concurrently, a key of that state for each slot that has none.
+// fill makes, concurrently, a key of that state for each wanted slot that has none.
 // Challenge keys have no next one: agents know the key from their
 // configuration.
-func (r *Ring) fill(ctx context.Context, state State) (made bool, err error) {
+func (r *Ring) fill(ctx context.Context, state State, wanted func(slot) bool) (made bool, err error) {
 	var wg sync.WaitGroup
 	slots := r.slots()
 	errs := make([]error, len(slots))
 	for i, s := range slots {
-		if state == StateNext && s.use == UseChallenge {
+		if !wanted(s) || state == StateNext && s.use == UseChallenge {
 			continue
 		}
 		have, last := r.state.Load().find(s, state)
@@ -278,6 +276,9 @@ type Key struct {
 
 // List returns all keys, as the store has them now.
 func (r *Ring) List(ctx context.Context) ([]Key, error) {
+	if err := r.Made(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.Reload(ctx); err != nil {
 		return nil, err
 	}
@@ -293,7 +294,7 @@ func (r *Ring) List(ctx context.Context) ([]Key, error) {
 
 // PublicJWKS is the JSON Web Key Set (RFC 7517 section 5) of all token keys:
 // next, active and retired. The bytes must not be changed.
-func (r *Ring) PublicJWKS() []byte { return r.state.Load().jwks }
+func (r *Ring) PublicJWKS() []byte { return r.whole().jwks }
 
 // ChallengeKey signs card challenges.
 func (r *Ring) ChallengeKey() ed25519.PrivateKey { return r.state.Load().challenge }

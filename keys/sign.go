@@ -35,7 +35,7 @@ func encodeHeader(alg, kid, typ string) (string, error) {
 // Sign makes a compact JWS (RFC 7515 section 3.1) over the claims, with the
 // active key of that algorithm.
 func (r *Ring) Sign(alg, typ string, claims []byte) (string, error) {
-	k := r.state.Load().signers[alg]
+	k := r.signer(alg)
 	if k == nil {
 		return "", fmt.Errorf("no active %s key: %w", alg, idp.ErrNotFound)
 	}
@@ -61,7 +61,7 @@ func (r *Ring) Sign(alg, typ string, claims []byte) (string, error) {
 
 // SignsWith returns the KID of the active key of an algorithm.
 func (r *Ring) SignsWith(alg string) (kid string, ok bool) {
-	k := r.state.Load().signers[alg]
+	k := r.signer(alg)
 	if k == nil {
 		return "", false
 	}

@@ -52,7 +52,7 @@ func (r *Ring) verify(jws string, algs []string) ([]byte, header, error) {
 	if err != nil {
 		return nil, header{}, ErrSignature
 	}
-	k := r.state.Load().byKID[head.KeyID]
+	k := r.known(head.KeyID)
 	if k == nil || k.alg != head.Algorithm || !k.usable(r.opts.Now()) {
 		return nil, header{}, ErrSignature
 	}

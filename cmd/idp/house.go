@@ -175,11 +175,31 @@ func (h *house) run(ctx context.Context) error {
 	go h.watchDirectories(background)
 	go h.reach.run(background)
 	h.logger.Info("serving", "issuer", h.config.Issuer, "address", h.listener.Addr().String(), "version", version())
-	err := h.server.Run(ctx)
+	err := h.serveWithKeys(ctx)
 	if err == nil {
 		h.logger.Info("stopped")
 	}
 	return err
+}
+
+// serveWithKeys serves until ctx ends or the first keys can't be made.
+func (h *house) serveWithKeys(ctx context.Context) error {
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, 1)
+	go func() {
+		if err := h.ring.Made(serving); err != nil && serving.Err() == nil {
+			failed <- fmt.Errorf("make the first signing keys: %w", err)
+			stop()
+		}
+	}()
+	err := h.server.Run(serving)
+	select {
+	case fault := <-failed:
+		return errors.Join(fault, err)
+	default:
+		return err
+	}
 }
 
 // watchCards holds the bound cards against the revocation lists, at the start

@@ -75,6 +75,16 @@ func (v variant) String() string {
 // of the load.
 func install(b testing.TB, binary string, on variant, secret string) *installation {
 	b.Helper()
+	in := unpack(b, binary, on)
+	if err := in.fill(context.Background(), secret); err != nil {
+		b.Fatal(err)
+	}
+	return in
+}
+
+// unpack makes a data folder with nothing but the settings in it.
+func unpack(b testing.TB, binary string, on variant) *installation {
+	b.Helper()
 	in := &installation{binary: binary, dir: b.TempDir(), listen: freeAddress(b), metrics: freeAddress(b)}
 	where := "sqlite: idp.db"
 	in.options.SQLite = filepath.Join(in.dir, "idp.db")
@@ -87,9 +97,6 @@ func install(b testing.TB, binary string, on variant, secret string) *installati
 	}
 	config := fmt.Sprintf(configText, in.listen, where, in.metrics, on.cache)
 	if err := os.WriteFile(in.config(), []byte(config), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	if err := in.fill(context.Background(), secret); err != nil {
 		b.Fatal(err)
 	}
 	return in
