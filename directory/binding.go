@@ -19,11 +19,12 @@ type Binding struct {
 // Bindings keeps them.
 type Bindings interface {
 	// Bind binds a person's portal account to a TPEAD account, of the person or of
-	// nobody yet, in the place of what it was bound to. idp.ErrConflict: the TPEAD
+	// nobody yet, in the place of what it was bound to; what the person had only by
+	// that binding is nobody's again. idp.ErrConflict: the TPEAD
 	// account is another person's or bound to another portal account, the person was
 	// renamed, or the portal account is not that of such a person.
 	Bind(ctx context.Context, b Binding, actor string, events ...idp.Event) error
-	// Unbind undoes the binding of a portal account; idp.ErrNotFound without one.
+	// Unbind undoes the binding of a portal account, like that; idp.ErrNotFound without one.
 	Unbind(ctx context.Context, portal, actor, reason string, at time.Time, events ...idp.Event) error
 	// BindingOf finds the binding of a portal account; idp.ErrNotFound.
 	BindingOf(ctx context.Context, portal string) (*Binding, error)

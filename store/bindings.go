@@ -11,12 +11,20 @@ import (
 
 const (
 	bindingOf     query = `SELECT portal, tpead, person_id, how, bound_at FROM bindings WHERE portal = $1`
-	removeBinding query = `DELETE FROM bindings WHERE portal = $1 AND person_id = $2`
+	removeBinding query = `DELETE FROM bindings WHERE portal = $1 AND person_id = $2 RETURNING tpead`
 	dropBinding   query = `DELETE FROM bindings WHERE portal = $1 RETURNING person_id, tpead`
 	// Of nobody yet; a name that was given once and is nobody's any more stays so.
-	takeTPEAD query = `INSERT INTO accounts (person_id, name, kind, position, state, agency)
-		SELECT $1, $2, 'tpead', COALESCE(MAX(position), -1) + 1, 'active', COALESCE((SELECT agency FROM persons WHERE id = $1), '') FROM accounts WHERE person_id = $1
+	takeTPEAD query = `INSERT INTO accounts (person_id, name, kind, position, state, claimed, agency)
+		SELECT $1, $2, 'tpead', COALESCE(MAX(position), -1) + 1, 'active', TRUE, COALESCE((SELECT agency FROM persons WHERE id = $1), '') FROM accounts WHERE person_id = $1
 		HAVING NOT EXISTS (SELECT 1 FROM accounts WHERE name = $2) AND NOT EXISTS (SELECT 1 FROM used_names WHERE name = $2)`
+	// An account that its person only claimed is nobody's any more, so that its owner
+	// can claim it.
+	isClaimed    query = ` AND EXISTS (SELECT 1 FROM accounts WHERE name = $1 AND person_id = $2 AND claimed AND kind = 'tpead')`
+	leaveUsed    query = `DELETE FROM used_names WHERE name = $1` + isClaimed
+	leaveEntries query = `DELETE FROM directory_entries WHERE account = $1` + isClaimed
+	leaveEffects query = `UPDATE directory_effects SET state = 'done', lease = '' WHERE account = $1 AND person_id = $2 AND state = 'waiting'` + isClaimed
+	leaveAccount query = `DELETE FROM accounts WHERE name = $1 AND person_id = $2 AND claimed AND kind = 'tpead'`
+
 	// Without both accounts, of one person who is not shared nor renamed, there is no
 	// person_id, which the table refuses.
 	bindOwn query = `INSERT INTO bindings (portal, tpead, person_id, how, bound_at) VALUES ($1, $2, (SELECT p.id FROM persons p
@@ -40,14 +48,40 @@ func (s *Store) BindingOf(ctx context.Context, portal string) (*directory.Bindin
 // Bind implements directory.Bindings.
 func (s *Store) Bind(ctx context.Context, b directory.Binding, actor string, events ...idp.Event) error {
 	fields := []directory.FieldChange{{Field: "bound", New: b.Portal + " = " + b.TPEAD}}
-	list := []statement{
-		with(takeTPEAD, b.PersonID, b.TPEAD),
-		with(removeBinding, b.Portal, b.PersonID),
-		with(bindOwn, b.Portal, b.TPEAD, b.PersonID, b.How, micros(b.At)),
-		with(useName, b.TPEAD, micros(b.At)),
-		with(noteChange, b.PersonID, "bind/"+directory.NewID(), micros(b.At), actor, "bind", text(fields)),
+	return conflicting(s.write(ctx, func(r runner) error {
+		if _, err := r.exec(with(takeTPEAD, b.PersonID, b.TPEAD)); err != nil {
+			return err
+		}
+		former := ""
+		if err := r.row(with(removeBinding, b.Portal, b.PersonID), &former); err != nil && !errors.Is(translate(err), idp.ErrNotFound) {
+			return err
+		}
+		if former != b.TPEAD {
+			if err := letGo(r, former, b.PersonID); err != nil {
+				return err
+			}
+		}
+		for _, st := range []statement{
+			with(bindOwn, b.Portal, b.TPEAD, b.PersonID, b.How, micros(b.At)),
+			with(useName, b.TPEAD, micros(b.At)),
+			with(noteChange, b.PersonID, "bind/"+directory.NewID(), micros(b.At), actor, "bind", text(fields)),
+		} {
+			if _, err := r.exec(st); err != nil {
+				return err
+			}
+		}
+		return keep(r, events)
+	}))
+}
+
+// letGo takes an account away that was claimed by a binding which is no more.
+func letGo(r runner, account, personID string) error {
+	for _, q := range []query{leaveUsed, leaveEntries, leaveEffects, leaveAccount} {
+		if _, err := r.exec(with(q, account, personID)); err != nil {
+			return err
+		}
 	}
-	return s.given(ctx, append(list, inserts(events)...))
+	return nil
 }
 
 // Unbind implements directory.Bindings.
@@ -58,6 +92,9 @@ func (s *Store) Unbind(ctx context.Context, portal, actor, reason string, at tim
 			if errors.Is(translate(err), idp.ErrNotFound) {
 				return idp.ErrNotFound
 			}
+			return err
+		}
+		if err := letGo(r, tpead, personID); err != nil {
 			return err
 		}
 		fields := []directory.FieldChange{{Field: "bound", Old: portal + " = " + tpead}, {Field: "reason", New: reason}}

@@ -48,6 +48,25 @@ func TestBind_StrictlyOneToOne(t *testing.T) {
 		if h, err := s.History(t.Context(), who("user0"), 1); err != nil || len(h) != 1 {
 			t.Errorf("%+v %v", h, err)
 		}
+		// Who claimed a colleague's account by mistake and binds their own lets it go.
+		must(t, bind("user0", "colleague", who("user0")))
+		must(t, s.KeepIdentity(t.Context(), "ad", idp.Account{Name: "colleague", PersonID: who("user0")}, "guid-c", noon))
+		if err := bind("user2", "colleague", who("user2")); !errors.Is(err, idp.ErrConflict) {
+			t.Errorf("another person's: %v", err)
+		}
+		must(t, bind("user0", "old-0", who("user0")))
+		if _, err := s.Account(t.Context(), "colleague"); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("the account stays with who claimed it: %v", err)
+		}
+		must(t, bind("user2", "colleague", who("user2")))
+		must(t, s.KeepIdentity(t.Context(), "ad", idp.Account{Name: "colleague", PersonID: who("user2")}, "guid-c", noon))
+		must(t, s.Unbind(t.Context(), "user2", "admin", "a colleague's", noon))
+		if _, err := s.Account(t.Context(), "colleague"); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("the account stays after an administrator undid it: %v", err)
+		}
+		if a, err := s.Account(t.Context(), "old-0"); err != nil || a.PersonID != who("user0") {
+			t.Errorf("what a feed gave stays: %+v %v", a, err)
+		}
 		// Many at once for one TPEAD account: one gets it.
 		people := []string{"user2", "user4"}
 		won, lost := split(together(8, func(i int) error {

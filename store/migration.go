@@ -136,7 +136,11 @@ func (s *Store) Rename(ctx context.Context, g directory.Given) error {
 const renameEntries query = `UPDATE directory_entries SET account = $2 WHERE account = $1`
 
 func (s *Store) given(ctx context.Context, list []statement) error {
-	err := s.all(ctx, list)
+	return conflicting(s.all(ctx, list))
+}
+
+// conflicting is for what the tables refuse, where their keys decide.
+func conflicting(err error) error {
 	if errors.Is(err, errDuplicate) || missing(err) {
 		return fmt.Errorf("%w: %w", idp.ErrConflict, err)
 	}

@@ -19,8 +19,9 @@ func (c *cli) accountUnbind() *cobra.Command {
 	cmd := c.needsConfig(&cobra.Command{
 		Use:   "unbind PORTAL-ACCOUNT",
 		Short: "Undo the binding of a portal account to its TPEAD account, on record",
-		Long: "Undoes the binding of a portal account 「員工愛上網帳號」 to its TPEAD account. Both stay; the TPEAD\n" +
-			"account does not log in here until it is bound again.",
+		Long: "Undoes the binding of a portal account 「員工愛上網帳號」 to its TPEAD account. The TPEAD\n" +
+			"account does not log in here until it is bound again. If its person only claimed it by its password, it\n" +
+			"is nobody's again, so that its owner can bind it.",
 		Example: `  idp account unbind wang.xiaoming --reason "bound to a colleague's account" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

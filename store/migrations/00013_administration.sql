@@ -93,6 +93,8 @@ DROP INDEX grants_access;
 ALTER TABLE accounts ADD COLUMN pending BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE accounts ADD COLUMN given BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE accounts ADD COLUMN agency TEXT NOT NULL DEFAULT '';
+-- It is its person's by a binding alone, who gave its password; it goes with it.
+ALTER TABLE accounts ADD COLUMN claimed BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE accounts SET agency = COALESCE((SELECT p.agency FROM persons p WHERE p.id = accounts.person_id), '');
 UPDATE accounts SET given = TRUE WHERE name IN (SELECT account FROM directory_effects WHERE kind = 'create');
 UPDATE accounts SET pending = TRUE WHERE name IN (SELECT account FROM directory_effects WHERE kind = 'create' AND state <> 'done');

@@ -674,4 +674,6 @@ ALTER TABLE posts ADD COLUMN source TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN pending BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE accounts ADD COLUMN given BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE accounts ADD COLUMN agency TEXT NOT NULL DEFAULT '';
+-- It is its person's by a binding alone, who gave its password; it goes with it.
+ALTER TABLE accounts ADD COLUMN claimed BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE accounts SET agency = '379';
