@@ -66,7 +66,6 @@ type KnownBrowsers interface {
 type Sealer interface {
 	Seal(plain []byte, context string) []byte
 	Open(sealed []byte, context string) ([]byte, error)
-	Hash(context string, data []byte) []byte
 }
 
 // Factors are the ways to log in beside password and card. Those that are nil

@@ -1,12 +1,10 @@
 package login
 
 import (
-	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/devicebind"
@@ -17,10 +15,11 @@ import (
 // maxAnswer bounds the answer of an authenticator.
 const maxAnswer = 16 << 10
 
-// passkeyOptions gives out what the browser asks the authenticator: without a
-// name, any passkey of this server; with one, those of that account. A name that
-// is nobody's, or has no passkey, gets an answer of the same form, so that
-// nobody learns which names there are.
+// passkeyOptions gives out what the browser asks the authenticator: any passkey
+// of this server that it can find by itself, whatever name was typed. Nothing is
+// looked up for it, so that neither its bytes nor its time tell which names there
+// are or who has passkeys (Web Authentication Level 3 section 14.6.2). A step-up
+// asks for the passkeys of the person who is logged in.
 func (h *Handler) passkeyOptions(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -46,73 +45,40 @@ func (h *Handler) passkeyOptions(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) options(r *http.Request, v *visit) ([]byte, error) {
-	ctx := r.Context()
 	if v.decision.Step == policy.StepLevel {
-		return h.optionsOf(ctx, v, v.current.Person.ID)
+		options, err := h.Factors.Passkeys.BeginLogin(r.Context(), v.flow.Browser, v.current.Person.ID)
+		if !errors.Is(err, idp.ErrNotFound) {
+			return options, err
+		}
 	}
-	name := h.Factors.Names.Normalize(one(r.PostForm, "account"))
+	return h.Factors.Passkeys.BeginLogin(r.Context(), v.flow.Browser, "")
+}
+
+// nobody is no person's ID.
+const nobody = "nobody"
+
+// expected is who has to answer: at a step-up the person who is logged in, else
+// whose name was typed; empty without a name.
+func (h *Handler) expected(r *http.Request, v *visit) (personID string, err error) {
+	if v.decision.Step == policy.StepLevel {
+		return v.current.Person.ID, nil
+	}
+	typed := strings.TrimSpace(strings.Join(r.PostForm["account"], " "))
+	if typed == "" {
+		return "", nil
+	}
+	name := h.Factors.Names.Normalize(typed)
 	if name == "" {
-		return h.Factors.Passkeys.BeginLogin(ctx, v.flow.Browser, "")
+		return nobody, nil // what can't be a name is nobody's
 	}
-	account, err := h.Factors.People.Account(ctx, name)
-	if err != nil && !errors.Is(err, idp.ErrNotFound) {
-		return nil, fmt.Errorf("find account: %w", err)
-	}
-	personID := ""
-	if err == nil {
-		personID = account.PersonID
-	}
-	options, err := h.optionsOf(ctx, v, personID)
-	if err != nil {
-		return nil, err
-	}
-	return h.mask(options, name)
-}
-
-// optionsOf are the options for the person's passkeys; for any if there is none.
-func (h *Handler) optionsOf(ctx context.Context, v *visit, personID string) ([]byte, error) {
-	options, err := h.Factors.Passkeys.BeginLogin(ctx, v.flow.Browser, personID)
+	account, err := h.Factors.People.Account(r.Context(), name)
 	if errors.Is(err, idp.ErrNotFound) {
-		options, err = h.Factors.Passkeys.BeginLogin(ctx, v.flow.Browser, "")
+		return nobody, nil // and refused as somebody else's name is
 	}
-	return options, err
-}
-
-// mask puts a made-up credential, always the same for a name, where there is
-// none (Web Authentication Level 3 section 14.6.2).
-func (h *Handler) mask(options []byte, name string) ([]byte, error) {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(options, &all); err != nil {
-		return nil, fmt.Errorf("read options: %w", err)
-	}
-	inner, wrapped := all, false
-	if _, ok := all["publicKey"]; ok {
-		inner, wrapped = map[string]json.RawMessage{}, true
-		if err := json.Unmarshal(all["publicKey"], &inner); err != nil {
-			return nil, fmt.Errorf("read options: %w", err)
-		}
-	}
-	var allowed []json.RawMessage
-	if raw, ok := inner["allowCredentials"]; ok {
-		if err := json.Unmarshal(raw, &allowed); err != nil {
-			return nil, fmt.Errorf("read options: %w", err)
-		}
-	}
-	if len(allowed) > 0 {
-		return options, nil
-	}
-	id := base64.RawURLEncoding.EncodeToString(h.Factors.Sealer.Hash("passkey/none", []byte(name)))
-	made, err := json.Marshal([]map[string]string{{"type": "public-key", "id": id}})
 	if err != nil {
-		return nil, err
+		return "", fmt.Errorf("find account: %w", err)
 	}
-	inner["allowCredentials"] = made
-	if wrapped {
-		if all["publicKey"], err = json.Marshal(inner); err != nil {
-			return nil, err
-		}
-	}
-	return json.Marshal(all)
+	return account.PersonID, nil
 }
 
 // passkey takes the authenticator's answer, once.
@@ -125,9 +91,10 @@ func (h *Handler) passkey(w http.ResponseWriter, r *http.Request) {
 	if len(answer) > maxAnswer {
 		answer = nil
 	}
-	must := "" // who has to answer
-	if v.decision.Step == policy.StepLevel {
-		must = v.current.Person.ID
+	must, err := h.expected(r, v)
+	if err != nil {
+		h.fail(w, r, err)
+		return
 	}
 	person, _, err := h.Factors.Passkeys.Login(r.Context(), v.flow.Browser, must, answer)
 	if err == nil {

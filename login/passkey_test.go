@@ -1,7 +1,9 @@
 package login_test
 
 import (
-	"encoding/json"
+	"context"
+	"encoding/base64"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,24 +23,11 @@ func (b *browser) options(flow string, fields ...string) []byte {
 	return []byte(a.body)
 }
 
-func (b *browser) passkey(flow string, a *devicetest.Authenticator, options []byte) answer {
+// passkey sends what the authenticator answers, with further fields of the form.
+func (b *browser) passkey(flow string, a *devicetest.Authenticator, options []byte, fields ...string) answer {
 	b.Helper()
 	challenge, _ := readOptions(b.T, options)
-	return b.post("/login/passkey", "flow", flow, "answer", string(a.Get(challenge)))
-}
-
-func allowed(w *twins, options []byte) (ids []string) {
-	var o struct {
-		AllowCredentials []struct{ ID, Type string }
-	}
-	w.must(json.Unmarshal(options, &o))
-	for _, c := range o.AllowCredentials {
-		if c.Type != "public-key" {
-			w.Errorf("type %q", c.Type)
-		}
-		ids = append(ids, c.ID)
-	}
-	return ids
+	return b.post("/login/passkey", append([]string{"flow", flow, "answer", string(a.Get(challenge))}, fields...)...)
 }
 
 func TestPasskey_LogsIn(t *testing.T) {
@@ -53,21 +42,77 @@ func TestPasskey_LogsIn(t *testing.T) {
 			if v := b.get("/login?flow=" + flow).view.(templates.Login); v.Passkey == nil {
 				w.Fatal("the page offers no passkey")
 			}
-			options := b.options(flow, "account", name)
-			if n := len(allowed(w, options)); (name == "") != (n == 0) {
-				w.Errorf("%q: %d credentials", name, n)
-			}
-			w.wantNext(b.on(w.nodes[1]).passkey(flow, key, options), flow)
+			w.wantNext(b.on(w.nodes[1]).passkey(flow, key, b.options(flow), "account", name), flow)
 			b.wantWho("ab1001")
 			b.wantDone(flow)
 		}
-		// Who has none, and who is nobody, look like who has one.
+		// With a name, the answer has to be of that person's; whose name it is, or
+		// that it is nobody's, is not told.
+		var first answer
+		for i, name := range []string{"ab1002", "nobody", "\x00", strings.Repeat("x", 5000)} {
+			b = w.browser()
+			flow := b.begin(documents)
+			a := b.passkey(flow, key, b.options(flow), "account", name)
+			w.wantReason(a, devicebind.ReasonPasskey)
+			if who, _ := b.current(); who != "" {
+				w.Errorf("%.20q: logged in", name)
+			}
+			if a.body = strings.ReplaceAll(a.body, flow, ""); i == 0 {
+				first = a
+			} else if a.body != first.body || a.StatusCode != first.StatusCode {
+				w.Errorf("%.20q: answered otherwise", name)
+			}
+		}
+	})
+}
+
+// unasked are people whom nobody may ask for.
+type unasked struct{ *testing.T }
+
+func (p unasked) Person(context.Context, string) (*idp.Person, error) {
+	p.Error("a person was looked up")
+	return nil, idp.ErrUnavailable
+}
+
+func (p unasked) Account(context.Context, string) (*idp.Account, error) {
+	p.Error("an account was looked up")
+	return nil, idp.ErrUnavailable
+}
+
+// What is given out for a name does not depend on it: the same bytes but for the
+// challenge, the same status, and nothing is looked up, so that the time is the
+// same, too.
+func TestT087_PasskeyOptionsTellNothing(t *testing.T) {
+	onTwins(t, func(w *twins) {
+		b := w.browser()
+		b.in("ab1001")
+		w.authenticator("ab1001", b.wantWho("ab1001"))
+		fresh := &recorder{}
+		w.login.Factors.People = unasked{w.T}
+		w.login.Mount(fresh)
+		w.mux = fresh
+		shape := func(a answer) string {
+			t.Helper()
+			challenge, _ := readOptions(t, []byte(a.body))
+			text := base64.RawURLEncoding.EncodeToString(challenge)
+			if len(challenge) < 32 || strings.Count(a.body, text) != 1 || strings.Contains(a.body, "allowCredentials") {
+				t.Fatalf("options %s", a.body)
+			}
+			return strings.Replace(a.body, text, "", 1) + a.Header.Get("Content-Type") + a.Header.Get("Cache-Control")
+		}
 		b = w.browser()
 		flow := b.begin(documents)
-		for _, name := range []string{"ab1002", "nobody"} {
-			first, second := allowed(w, b.options(flow, "account", name)), allowed(w, b.on(w.nodes[1]).options(flow, "account", name))
-			if len(first) != 1 || len(second) != 1 || first[0] != second[0] {
-				w.Errorf("%s: %v, %v", name, first, second)
+		before := w.db.Stats().Reads
+		want := b.post("/login/passkey/options?flow=" + flow)
+		once := w.db.Stats().Reads - before
+		for _, name := range []string{"ab1001", "ab1002", "nobody", "TPEAD\\AB1001"} {
+			before = w.db.Stats().Reads
+			got := b.post("/login/passkey/options?flow="+flow, "account", name)
+			if got.StatusCode != want.StatusCode || len(got.body) != len(want.body) || shape(got) != shape(want) {
+				w.Errorf("%s: %d %s, without a name %d %s", name, got.StatusCode, got.body, want.StatusCode, want.body)
+			}
+			if n := w.db.Stats().Reads - before; n != once {
+				w.Errorf("%s: %d reads of the store, without a name %d", name, n, once)
 			}
 		}
 	})

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/devicebind/app"
 	"taipeion.internal/idp/devicebind/devicetest"
@@ -29,7 +33,13 @@ type desk struct {
 // has just logged in by card.
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	c := startCity(t)
+	return newDeskWith(t, func(*config.Config) {})
+}
+
+// newDeskWith is newDesk with settings of the node changed.
+func newDeskWith(t *testing.T, change func(*config.Config)) *desk {
+	t.Helper()
+	c := startCityWith(t, change)
 	file, err := os.OpenFile(c.plan.ConfigPath(), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -219,20 +229,8 @@ func TestHelpdesk_CodesAndPasskeys(t *testing.T) {
 	d.ok("otp", "remove", account, "--reason", "new telephone")
 	d.recorded("otp.remove", "new telephone")
 
-	options, err := d.factors.passkeys.BeginAdd(d.Context(), d.who)
-	d.must(err)
-	var asked struct {
-		Challenge string `json:"challenge"`
-		User      struct {
-			ID string `json:"id"`
-		} `json:"user"`
-	}
-	d.must(json.Unmarshal(options, &asked))
-	challenge, err := base64.RawURLEncoding.DecodeString(asked.Challenge)
-	d.must(err)
-	handle, err := base64.RawURLEncoding.DecodeString(asked.User.ID)
-	d.must(err)
-	key, err := d.factors.passkeys.Add(d.Context(), d.who, "筆電", devicetest.New(d.plan.Issuer, handle).Create(challenge))
+	a, challenge := d.authenticator()
+	key, err := d.factors.passkeys.Add(d.Context(), d.who, "筆電", a.Create(challenge))
 	d.must(err)
 	id := base64.RawURLEncoding.EncodeToString(key.ID)
 	if said := d.ok("passkey", "list", account); !strings.Contains(said, id) || !strings.Contains(said, "筆電") {
@@ -248,5 +246,49 @@ func TestHelpdesk_CodesAndPasskeys(t *testing.T) {
 	}
 	if told := d.told(); len(told) != 2 { // the codes, the passkey
 		t.Errorf("told %q", told)
+	}
+}
+
+// authenticator is one that is asked to make a passkey.
+func (d *desk) authenticator() (a *devicetest.Authenticator, challenge []byte) {
+	d.Helper()
+	options, err := d.factors.passkeys.BeginAdd(d.Context(), d.who)
+	d.must(err)
+	var asked struct {
+		Challenge string `json:"challenge"`
+		User      struct {
+			ID string `json:"id"`
+		} `json:"user"`
+	}
+	d.must(json.Unmarshal(options, &asked))
+	challenge, err = base64.RawURLEncoding.DecodeString(asked.Challenge)
+	d.must(err)
+	handle, err := base64.RawURLEncoding.DecodeString(asked.User.ID)
+	d.must(err)
+	return devicetest.New(d.plan.Issuer, handle), challenge
+}
+
+// The models that the configuration lists are the ones that are taken.
+func TestPasskeys_ModelsOfTheConfiguration(t *testing.T) {
+	maker, other := devicetest.NewMaker("Maker"), devicetest.NewMaker("Maker")
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: maker.Root.Raw})
+	if err := os.WriteFile(roots, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := newDeskWith(t, func(c *config.Config) {
+		c.Passkeys.Attestation, c.Passkeys.Models, c.Passkeys.Roots = "direct", []string{"01020300-0000-0000-0000-000000000000"}, []string{roots}
+	})
+	model := [16]byte{1, 2, 3}
+	a, challenge := d.authenticator()
+	a.AAGUID = model
+	_, err := d.factors.passkeys.Add(d.Context(), d.who, "x", other.Create(a, model, challenge))
+	if no := (idp.Denied{}); !errors.As(err, &no) || no.Reason != devicebind.ReasonPasskey {
+		t.Errorf("another maker: %v", err)
+	}
+	a, challenge = d.authenticator()
+	a.AAGUID = model
+	if _, err := d.factors.passkeys.Add(d.Context(), d.who, "x", maker.Create(a, model, challenge)); err != nil {
+		t.Error(err)
 	}
 }

@@ -69,6 +69,11 @@ func (a *Authenticator) authData(flags byte, attested []byte) []byte {
 
 // Create answers a registration: credential.toJSON(), with attestation "none".
 func (a *Authenticator) Create(challenge []byte) []byte {
+	return a.created("none", []byte{0xa0}, a.attested(), a.clientData(a.CreateType, challenge))
+}
+
+// attested is the authenticator data with the new credential.
+func (a *Authenticator) attested() []byte {
 	point, err := a.Key.PublicKey.Bytes()
 	if err != nil {
 		panic(err)
@@ -79,18 +84,22 @@ func (a *Authenticator) Create(challenge []byte) []byte {
 	attested := append([]byte{}, a.AAGUID[:]...)
 	attested = binary.BigEndian.AppendUint16(attested, uint16(len(a.ID)))
 	attested = append(append(attested, a.ID...), cose...)
-	data := a.authData(a.Flags|0x40, attested)
-	// {"fmt": "none", "attStmt": {}, "authData": data}
-	object := append([]byte{0xa3, 0x63}, "fmt"...)
-	object = append(append(object, 0x64), "none"...)
-	object = append(append(object, 0x67), "attStmt"...)
-	object = append(append(object, 0xa0, 0x68), "authData"...)
-	object = append(object, 0x59, byte(len(data)>>8), byte(len(data)))
-	object = append(object, data...)
-	return a.answer(map[string]any{
-		"clientDataJSON": b64(a.clientData(a.CreateType, challenge)), "attestationObject": b64(object), "transports": []string{"internal"},
-	})
+	return a.authData(a.Flags|0x40, attested)
 }
+
+// created is the answer with an attestation object: {"fmt": format, "attStmt":
+// statement, "authData": data}.
+func (a *Authenticator) created(format string, statement, data, client []byte) []byte {
+	object := append([]byte{0xa3, 0x63}, "fmt"...)
+	object = append(append(object, 0x60|byte(len(format))), format...)
+	object = append(append(object, 0x67), "attStmt"...)
+	object = append(append(append(object, statement...), 0x68), "authData"...)
+	object = append(object, cborBytes(data)...)
+	return a.answer(map[string]any{"clientDataJSON": b64(client), "attestationObject": b64(object), "transports": []string{"internal"}})
+}
+
+// cborBytes is a byte string of up to 65535 bytes (RFC 8949 section 3.1).
+func cborBytes(b []byte) []byte { return append([]byte{0x59, byte(len(b) >> 8), byte(len(b))}, b...) }
 
 // Get answers a login: credential.toJSON().
 func (a *Authenticator) Get(challenge []byte) []byte {

@@ -40,10 +40,8 @@
     return JSON.stringify({ id: c.id, rawId: text(c.rawId), type: c.type, response: out,
       authenticatorAttachment: c.authenticatorAttachment || undefined, clientExtensionResults: c.getClientExtensionResults() });
   }
-  function options(account) {
-    var body = new URLSearchParams();
-    if (account) { body.set('account', account); }
-    return fetch(form.dataset.options, { method: 'POST', credentials: 'same-origin', cache: 'no-store', body: body,
+  function options() {
+    return fetch(form.dataset.options, { method: 'POST', credentials: 'same-origin', cache: 'no-store', body: new URLSearchParams(),
       headers: { Accept: 'application/json' } }).then(function (answer) {
       if (answer.status === 401) { location.assign(form.dataset.stale || location.href); }
       return answer.ok ? answer.json() : Promise.reject(new Error('options'));
@@ -64,7 +62,8 @@
     PublicKeyCredential.isConditionalMediationAvailable().then(function (can) {
       if (!can) { return; }
       offer = new AbortController();
-      return options('').then(function (publicKey) {
+      form.elements.account.value = ''; // whoever it is that the browser offers
+      return options().then(function (publicKey) {
         return navigator.credentials.get({ publicKey: publicKey, mediation: 'conditional', signal: offer.signal });
       }).then(send);
     }).catch(function () { /* the button is still there */ });
@@ -73,7 +72,8 @@
     if (offer) { offer.abort(); offer = null; }
     say('opening');
     var account = document.getElementById('account');
-    var asked = options(account ? account.value.trim() : '');
+    var asked = options();
+    if (!adding) { form.elements.account.value = account ? account.value.trim() : ''; } // the answer has to be of that person's
     if (adding) {
       asked.then(function (publicKey) { return navigator.credentials.create({ publicKey: publicKey }); }).then(send).catch(failed);
     } else {
