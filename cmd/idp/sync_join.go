@@ -110,10 +110,8 @@ func (h *house) synchronise(ctx context.Context) {
 	go newRunner(h.config, h.store, h.sealer, h.logger, time.Now).Every(ctx, every, sources)
 }
 
-// tellDirectories tells them what batch jobs and synchronisation did here.
+// tellDirectories tells them what batch jobs and synchronisation did here. Where
+// there are none too: an account that was drawn is its person's when it was told.
 func (h *house) tellDirectories(ctx context.Context) {
-	if len(h.directories.open) == 0 {
-		return
-	}
 	go (&directory.Teller{Effects: h.store, Doors: h.store, Gate: h.gate, Now: time.Now, Logger: h.logger}).Run(ctx)
 }
