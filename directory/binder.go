@@ -38,6 +38,7 @@ const (
 	BindSame        BindFault = "same"         // bound to each other already
 	BindShared      BindFault = "shared"       // 公用帳號
 	BindKind        BindFault = "kind"         // not one of each kind
+	BindMain        BindFault = "main"         // the main portal account comes first
 )
 
 func (f BindFault) Error() string { return "not bound: " + string(f) }
@@ -51,6 +52,8 @@ type Binder struct {
 	Store  OwnBindings
 	Phases Phases
 	Now    func() time.Time
+
+	Choices Choices // of those who have several accounts
 }
 
 // Credentials are an account's name and password.
@@ -104,6 +107,9 @@ func (b *Binder) bind(ctx context.Context, person *idp.Person, portal, tpead *id
 	}
 	if bound.Portal == portal.Name && bound.TPEAD == tpead.Name {
 		return BindSame
+	}
+	if err := b.mainFirst(ctx, portal); err != nil {
+		return err
 	}
 	n := Binding{PersonID: person.ID, Portal: portal.Name, TPEAD: tpead.Name, How: "self", At: b.Now()}
 	err = b.Store.Bind(ctx, n, person.Username, b.event(ctx, person.ID, "account.bind", portal.Name+" to "+tpead.Name))

@@ -67,6 +67,13 @@ func (h *Handler) homeView(r *http.Request, c *session.Current) (templates.Home,
 		}
 		v.NoPhone = len(devices) == 0
 	}
+	if h.Binder != nil {
+		rivals, err := h.Binder.MustChoose(r.Context(), p.ID)
+		if err != nil {
+			return v, err
+		}
+		v.Choose = len(rivals) > 0
+	}
 	if h.Roles != nil {
 		roles, err := h.Roles(r.Context(), p.ID)
 		if err != nil {

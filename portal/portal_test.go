@@ -157,11 +157,11 @@ func TestIdleSessionsAreNotListed(t *testing.T) {
 
 // passwordRoutes are the portal's routes that take a password to look at. A route
 // that is mounted and stands in neither list fails T074.
-var passwordRoutes, otherRoutes = []string{"POST /password", "POST /account/bind"}, []string{
+var passwordRoutes, otherRoutes = []string{"POST /password", "POST /account/bind", "POST /account/choose", "POST /account/claim"}, []string{
 	"GET /card/bind", "GET /logged-out", "GET /{$}", "POST /card/bind/challenge", "POST /card/bind/check",
 	"POST /card/bind/confirm", "POST /card/bind/sign", "POST /card/bind/start", "POST /logout", "POST /sessions/end",
 	"GET /password", "GET /password/forgotten", "POST /password/forgotten",
-	"GET /account/bind", "POST /account/none",
+	"GET /account/bind", "POST /account/none", "GET /account/choose",
 }
 
 func TestT074_RoutesThatTakePasswords(t *testing.T) {

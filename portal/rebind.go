@@ -16,6 +16,9 @@ func (h *Handler) mountBinder(mux idp.Mux) {
 	mux.Handle("GET /account/bind", http.HandlerFunc(h.rebindPage))
 	mux.Handle("POST /account/bind", http.HandlerFunc(h.rebind))
 	mux.Handle("POST /account/none", http.HandlerFunc(h.withoutTPEAD))
+	mux.Handle("GET /account/choose", http.HandlerFunc(h.choosePage))
+	mux.Handle("POST /account/choose", http.HandlerFunc(h.keepAccount))
+	mux.Handle("POST /account/claim", http.HandlerFunc(h.claimAccount))
 }
 
 var rebindNotices = map[string]string{"bound": "bound", "none": "none"}
@@ -33,14 +36,7 @@ func (h *Handler) showRebind(w http.ResponseWriter, r *http.Request, c *session.
 		h.fail(w, r, err)
 		return
 	}
-	status := http.StatusOK
-	switch v.Reason {
-	case idp.ReasonThrottled:
-		status = http.StatusTooManyRequests
-	case idp.ReasonBusy, idp.ReasonUnavailable:
-		status = http.StatusServiceUnavailable
-	}
-	h.Pages.Render(w, r, status, v)
+	h.Pages.Render(w, r, refusedStatus(v.Reason), v)
 }
 
 func (h *Handler) fillRebind(r *http.Request, personID string, v *templates.Rebind) error {
@@ -59,8 +55,12 @@ func (h *Handler) fillRebind(r *http.Request, personID string, v *templates.Rebi
 		return fmt.Errorf("list accounts: %w", err)
 	}
 	for _, a := range accounts {
-		if v.Portal == "" && a.Kind == idp.AccountPortal {
+		switch {
+		case a.Kind != idp.AccountPortal || a.Closed || a.Name == v.Portal:
+		case v.Portal == "":
 			v.Portal = a.Name
+		default:
+			v.Second = append(v.Second, a.Name)
 		}
 	}
 	return nil

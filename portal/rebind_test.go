@@ -63,7 +63,7 @@ func (w *world) settleBinder() {
 	gate.Routes = []directory.Route{{Name: "tpead", Kinds: []idp.AccountKind{idp.AccountTPEAD}, Backend: elsewhere{
 		"geaa-000001": tpeadPassword, "geaa-000002": tpeadPassword, "geaa-000003": tpeadPassword,
 	}}}
-	w.portal.Binder = &directory.Binder{Gate: gate, Store: w.db, Phases: w.db, Now: w.clock}
+	w.portal.Binder = &directory.Binder{Gate: gate, Store: w.db, Phases: w.db, Choices: w.db, Now: w.clock}
 }
 
 func TestAccountsAreBoundByBothPasswords(t *testing.T) {

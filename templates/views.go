@@ -160,6 +160,7 @@ type Home struct {
 	NoPhone                   bool   // phones can be bound, and none is
 	BindURL                   string // default /card/bind
 	Admin                     bool   // has an administrator's role
+	Choose                    bool   // has several TPEAD accounts and has to keep one
 }
 
 // The notices of the first page.

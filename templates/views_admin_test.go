@@ -36,4 +36,9 @@ func addAdminViews(views map[string]View, base Base, s string) {
 		views["approvals-"+done] = AdminApprovals{Base: base, Done: done}
 		views["person-"+done] = AdminPerson{Base: base, PersonRow: person, Account: s, Done: done, Start: s, StartEnds: clock, NoPassword: true}
 	}
+	views["home-choose"] = Home{Base: base, Choose: true}
+	views["choose-0"] = Choose{Base: base, Notice: "kept"}
+	views["choose"] = Choose{Base: base, Accounts: []RivalRow{{s, true}, {s, false}}, Fault: "kind", Notice: "claimed"}
+	views["choose-wrong"] = Choose{Base: base, Accounts: []RivalRow{{s, true}, {s, false}}, Reason: "locked", LockedUntil: clock.Add(time.Minute)}
+	views["rebind-second"] = Rebind{Base: base, Portal: s, Second: []string{s, s}}
 }

@@ -54,6 +54,7 @@ type MailState struct{ Account, State string }
 type Rebind struct {
 	Base
 	Portal, TPEAD string     // what is bound now, or known
+	Second        []string   // further portal accounts of the person
 	Bound         bool       // Portal is bound to TPEAD
 	None          bool       // the person said that they have no TPEAD account
 	Off           bool       // the portal is off: nothing to bind
@@ -66,6 +67,31 @@ type Rebind struct {
 
 // Page names the template.
 func (Rebind) Page() string { return "rebind" }
+
+// Choose is the page of a person with several TPEAD accounts, when the portal is
+// off (POST /account/choose: keep, password; POST /account/claim: tpead,
+// tpead_password).
+type Choose struct {
+	Base
+	Accounts    []RivalRow // to choose from; empty: nothing to choose
+	Notice      string     // "kept" or "claimed": what was just done
+	Fault       string     // why it was not: a key of the words "rebind.fault."
+	Reason      idp.Reason // what is wrong with the credentials
+	LockedUntil time.Time
+	RetryAfter  time.Duration
+}
+
+// RivalRow is an account to choose from; Bound: to the portal account.
+type RivalRow struct {
+	Name  string
+	Bound bool
+}
+
+// Page names the template.
+func (Choose) Page() string { return "choose" }
+
+func (Choose) self() string { return "/account/choose" }
+func (Choose) menued() bool { return true }
 
 func (v Password) self() string {
 	switch v.Way {
@@ -98,7 +124,7 @@ var shownRules = []string{"short", "lower", "upper", "digit", "symbol", "own", "
 var otherFaults = []string{"form", "weak", "leaked", "used", "young", "directory"}
 
 // rebindFaults are why accounts were not bound.
-var rebindFaults = []string{"other_person", "taken", "same", "shared", "kind", "incomplete"}
+var rebindFaults = []string{"main", "other_person", "taken", "same", "shared", "kind", "incomplete"}
 
 // PasswordRow is a rule, and whether the last try kept it.
 type PasswordRow struct{ Rule, State string }
@@ -167,7 +193,7 @@ func passwordKeys() []string {
 	for _, state := range []string{"waiting", "done", "failed"} {
 		keys = append(keys, "password.mail."+state)
 	}
-	return append(keys, "rebind.notice.bound", "rebind.notice.none")
+	return append(keys, "rebind.notice.bound", "rebind.notice.none", "rebind.wrong", "password.wrong.counts", "choose.notice.kept", "choose.notice.claimed")
 }
 
 // PasswordProblem is what is wrong with the old password, or with credentials.
@@ -177,8 +203,18 @@ func (p *page) PasswordProblem() idp.Reason {
 		return v.Reason
 	case Rebind:
 		return v.Reason
+	case Choose:
+		return v.Reason
 	}
 	return ""
+}
+
+// WrongWord is the key of what to do about wrong credentials.
+func (p *page) WrongWord() string {
+	if _, two := p.V.(Rebind); two {
+		return "rebind.wrong"
+	}
+	return "password.wrong.counts"
 }
 
 // ProblemTone is ReasonTone for PasswordProblem.

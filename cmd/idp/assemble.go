@@ -253,7 +253,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 			Store: starts, Sessions: sessions, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: portal.Settings{AgentOrigin: agentOrigin, FlowLife: c.Tokens.Login.D()},
 			Factors: h.forPortal(h.factors), Passwords: h.passwords,
-			Binder: &directory.Binder{Gate: h.gate, Store: h.store, Phases: h.store, Now: now}, Roles: h.store.RolesOf,
+			Binder: &directory.Binder{Gate: h.gate, Store: h.store, Phases: h.store, Choices: h.store, Now: now}, Roles: h.store.RolesOf,
 		}).Mount},
 		mounting{(&admin.Handler{
 			Store: h.store, People: h.store, Seconds: h.store, Reports: h.store, Sessions: sessions, Gate: h.gate, Passwords: h.passwords,

@@ -48,6 +48,11 @@ func adminStories() []story {
 		{"admin-person", same(full)}, {"admin-person-bare", same(bare)}, {"admin-person-start", same(start)},
 		{"admin-approvals", same(templates.AdminApprovals{Base: base, Cards: []templates.WaitingRow{card, own}})},
 		{"admin-approvals-none", same(templates.AdminApprovals{Base: base, Done: "approve"})},
+		{"choose", same(templates.Choose{Base: base, Accounts: []templates.RivalRow{{Name: "ab1234", Bound: true}, {Name: "geaa-012686"}}})},
+		{"choose-wrong", same(templates.Choose{Base: base, Reason: idp.ReasonWrong, Accounts: []templates.RivalRow{{Name: "ab1234", Bound: true}, {Name: "geaa-012686"}}})},
+		{"choose-none", same(templates.Choose{Base: base, Notice: "kept"})},
+		{"home-choose", same(templates.Home{Base: base, Name: longName, Level: idp.LevelPassword, LoginAt: now(), Choose: true})},
+		{"rebind-second", same(templates.Rebind{Base: base, Portal: "wang.xiaoming", Second: []string{"xiaoming.wang2"}, Fault: "main"})},
 		{"bind-waiting", waiting(templates.WaitingOpen, "")}, {"bind-waiting-over", waiting(templates.WaitingOver, "")},
 		{"bind-waiting-refused", waiting(templates.WaitingRefused, "請先帶身分證到人事室，由承辦人確認身分之後再綁定一次。")},
 	}
