@@ -53,7 +53,7 @@ func startElsewhere(t *testing.T, change func(*config.Config), accounts ...strin
 	})
 	r := directory.Registrar{Accounts: e.store, Names: names(e.config), Key: e.sealer.Hash, Seal: e.sealer.Seal, Now: time.Now}
 	for _, name := range accounts {
-		e.entries[name] = 512
+		e.set(name, 512)
 		_, err := r.Put(t.Context(), directory.NewPerson{
 			Person: idp.Person{ID: "p-" + name, Name: "王大明"}, Accounts: []idp.Account{{Name: name, Kind: idp.AccountSingle}},
 		})
@@ -126,7 +126,9 @@ func TestT059_EachSubcodeHasItsPage(t *testing.T) {
 	}
 	e := startElsewhere(t, nil, append(accounts, "ab9000")...)
 	for name, want := range pages {
+		e.mu.Lock()
 		e.refuse[name] = want.sub
+		e.mu.Unlock()
 		v := e.visitor(t)
 		if body := v.let(name, elsewherePassword, false); !strings.Contains(body, want.page) || strings.Contains(body, elsewherePassword) || strings.Contains(body, "LdapErr") {
 			t.Errorf("%x: the page lacks %s", want.sub, want.page)
