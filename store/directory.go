@@ -6,6 +6,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
 )
 
 const (
@@ -93,13 +94,22 @@ func (s *Store) ids(ctx context.Context, ask statement) ([]string, error) {
 // ClosePerson implements directory.Live.
 func (s *Store) ClosePerson(ctx context.Context, personID string, at time.Time, events ...idp.Event) error {
 	return s.all(ctx, append([]statement{
+		noteClosing(personID, directory.EffectDisable, at),
 		with(closePerson, personID, micros(at)), with(endPersonSessions, personID, micros(at)), with(endPersonGrants, personID, micros(at)),
 	}, inserts(events)...))
 }
 
 // ReopenPerson implements directory.Live.
 func (s *Store) ReopenPerson(ctx context.Context, personID string, events ...idp.Event) error {
-	return s.conditional(ctx, with(reopenPerson, personID), idp.ErrConflict, events)
+	return s.write(ctx, func(r runner) error {
+		if _, err := r.exec(noteClosing(personID, directory.EffectEnable, s.now())); err != nil {
+			return err
+		}
+		if n, err := r.exec(with(reopenPerson, personID)); err != nil || n == 0 {
+			return errors.Join(err, map[bool]error{true: idp.ErrConflict}[err == nil])
+		}
+		return keep(r, events)
+	})
 }
 
 // ClosedAt tells since when none of the person's accounts is open in its

@@ -97,6 +97,11 @@ func (s *Store) SetState(ctx context.Context, personID string, state idp.PersonS
 		}
 	}
 	return s.write(ctx, func(r runner) error {
+		var was idp.PersonState
+		var hash []byte
+		if err := r.row(with(stateBefore, personID, []byte{}), &was, &hash); err != nil {
+			return translate(err)
+		}
 		n, err := r.exec(with(setState, personID, string(state), micros(at), by))
 		if err != nil {
 			return err
@@ -107,6 +112,12 @@ func (s *Store) SetState(ctx context.Context, personID string, state idp.PersonS
 		if _, err := r.exec(with(switchAll, personID, "state/"+directory.NewID(), kind, micros(at))); err != nil {
 			return err
 		}
+		if was != state {
+			fields := []directory.FieldChange{{Field: "state", Old: string(was), New: string(state)}}
+			if err := noteChanges(r, personID, kind, at, events, fields); err != nil {
+				return err
+			}
+		}
 		return keep(r, events)
 	})
 }
@@ -116,7 +127,7 @@ func (s *Store) SetState(ctx context.Context, personID string, state idp.PersonS
 func (s *Store) PutPerson(ctx context.Context, rec directory.Record, events ...idp.Event) error {
 	p := rec.Person
 	var agency any // NULL for none
-	list := make([]statement, 0, 4+len(rec.Accounts)+len(events))
+	list := make([]statement, 0, 4+len(rec.Accounts))
 	if p.Agency.Code != "" {
 		agency = p.Agency.Code
 		list = append(list, with(putAgency, p.Agency.Code, p.Agency.Name))
@@ -131,7 +142,25 @@ func (s *Store) PutPerson(ctx context.Context, rec directory.Record, events ...i
 	if rec.PasswordHash != "" {
 		list = append(list, with(putPassword, p.ID, rec.PasswordHash, micros(p.UpdatedAt)))
 	}
-	err := s.inOrder(ctx, append(list, inserts(events)...))
+	err := s.write(ctx, func(r runner) error {
+		var was before
+		if err := was.read(r, p.ID); err != nil {
+			return err
+		}
+		for _, st := range list {
+			if _, err := r.exec(st); err != nil {
+				return err
+			}
+		}
+		kind, fields := "register", was.changes(rec)
+		if was.known {
+			kind = string(directory.ChangeUpdate)
+		}
+		if err := noteChanges(r, p.ID, kind, p.UpdatedAt, events, fields); err != nil {
+			return err
+		}
+		return keep(r, events)
+	})
 	if errors.Is(err, errDuplicate) {
 		return idp.ErrConflict
 	}

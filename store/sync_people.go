@@ -291,7 +291,7 @@ func updating(run *sync.Run, c *directory.Change, at time.Time) []statement {
 func moving(c *directory.Change, at time.Time) (list []statement) {
 	for _, name := range c.Moved {
 		list = append(list, with(endSharedSessions, name, micros(at)), with(endSharedGrants, name, micros(at)),
-			with(leaveShared, name, micros(at)), with(moveHolding, name, c.PersonID))
+			with(noteLeft, name, "leave/"+directory.NewID(), micros(at), "sync", leftFields), with(leaveShared, name, micros(at)), with(moveHolding, name, c.PersonID))
 	}
 	return list
 }

@@ -11,11 +11,11 @@ import (
 // update plans what is different of a person, if anything is.
 func (m *maker) update(g *group, s *directory.Standing, c directory.Change) {
 	c.PersonID, c.Base = s.ID, s.UpdatedAt
-	c.Fields = diff(&s.Profile, c.To)
+	c.Fields = Diff(&s.Profile, c.To)
 	if g.idHash != "" && g.idHash != s.IDHash {
 		c.Identity = m.identity(g, s.ID)
 		m.plan.Counts.Identities++
-		c.Fields = append(c.Fields, directory.FieldChange{Field: "national_id", Old: tail(s.IDTail), New: tail(c.Identity.Tail)})
+		c.Fields = append(c.Fields, directory.FieldChange{Field: "national_id", Old: Tail(s.IDTail), New: Tail(c.Identity.Tail)})
 	}
 	if len(c.Fields) == 0 && len(c.Moved) == 0 && len(c.Bind) == 0 {
 		m.plan.Counts.Same++
@@ -50,15 +50,16 @@ func (m *maker) update(g *group, s *directory.Standing, c directory.Change) {
 	m.add(c)
 }
 
-func tail(t string) string {
+// Tail is the end of a national ID as it is shown.
+func Tail(t string) string {
 	if t == "" {
 		return ""
 	}
 	return "…" + t
 }
 
-// diff lists the fields that differ.
-func diff(old, now *directory.Profile) (fields []directory.FieldChange) {
+// Diff lists the fields that differ.
+func Diff(old, now *directory.Profile) (fields []directory.FieldChange) {
 	put := func(field, a, b string) {
 		if a != b {
 			fields = append(fields, directory.FieldChange{Field: field, Old: a, New: b})

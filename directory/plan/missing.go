@@ -72,5 +72,5 @@ func disabling(s *directory.Standing) directory.Change {
 func (m *maker) leaving(s *directory.Standing) directory.Change {
 	to := s.Profile
 	to.Posts = m.withOthers(s, nil)
-	return directory.Change{Kind: directory.ChangeUpdate, PersonID: s.ID, Base: s.UpdatedAt, To: &to, Fields: diff(&s.Profile, &to)}
+	return directory.Change{Kind: directory.ChangeUpdate, PersonID: s.ID, Base: s.UpdatedAt, To: &to, Fields: Diff(&s.Profile, &to)}
 }

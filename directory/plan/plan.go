@@ -283,7 +283,7 @@ func shown(v string) string {
 	if !likeID(id) {
 		return v
 	}
-	return tail(id[len(id)-4:])
+	return Tail(id[len(id)-4:])
 }
 
 func likeID(id string) bool {
