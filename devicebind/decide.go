@@ -24,15 +24,15 @@ func (a *Attempts) Decide(ctx context.Context, d DecideRequest) error {
 	if !ok {
 		return denied(ReasonAttemptOver)
 	}
-	t, err := a.Store.Attempt(ctx, id)
+	t, dev, person, err := a.Store.AttemptOn(ctx, AttemptKey{ID: id, DeviceID: d.DeviceID})
 	if errors.Is(err, idp.ErrNotFound) {
-		return denied(ReasonAttemptOver)
+		return a.missing(ctx, id)
 	}
 	if err != nil {
 		return fmt.Errorf("read attempt: %w", err)
 	}
 	message := ApprovalBytes(a.Origin, b64(t.Nonce), d)
-	dev, person, secrets, err := a.prover().device(ctx, d.DeviceID, message, d.Signature)
+	secrets, err := a.prover().check(ctx, dev, message, d.Signature)
 	if err != nil {
 		return err
 	}
@@ -59,6 +59,18 @@ func (a *Attempts) Decide(ctx context.Context, d DecideRequest) error {
 		return a.settle(ctx, t, AttemptDenied, 0, a.event(ctx, "phone.deny", "ok", t))
 	}
 	return denied(ReasonPhoneProof)
+}
+
+// missing tells which is not there: the attempt, or else the device.
+func (a *Attempts) missing(ctx context.Context, id []byte) error {
+	_, err := a.Store.Attempt(ctx, id)
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return denied(ReasonAttemptOver)
+	case err != nil:
+		return fmt.Errorf("read attempt: %w", err)
+	}
+	return denied(ReasonPhoneUnusable)
 }
 
 // attempt is the ID of the attempt that is decided.
@@ -123,22 +135,30 @@ func (a *Attempts) settle(ctx context.Context, t *Attempt, to AttemptState, sign
 // attempt is AttemptNew. The page waits with Notifier.Wait(browser) between two
 // looks.
 func (a *Attempts) Look(ctx context.Context, flow, browser []byte) (*View, error) {
-	v := &View{State: AttemptNew}
 	t, err := a.ofBrowser(ctx, browser)
-	if err != nil || t == nil {
-		return v, err
+	if err != nil {
+		return nil, err
+	}
+	return a.View(t, flow), nil
+}
+
+// View is Look at the browser's attempt, nil if there is none.
+func (a *Attempts) View(t *Attempt, flow []byte) *View {
+	v := &View{State: AttemptNew}
+	if t == nil {
+		return v
 	}
 	if t.State != AttemptScanned && t.State != AttemptApproved {
 		v.Closed = t.ChangedAt
 	}
 	if subtle.ConstantTimeCompare(t.Flow, flow) != 1 {
-		return v, nil
+		return v
 	}
 	v.State, v.EndsAt = t.StateAt(a.Now()), t.EndsAt
 	if v.State == AttemptScanned {
 		v.Number = a.Keeper.attemptNumber(t)
 	}
-	return v, nil
+	return v
 }
 
 // ofBrowser is the browser's attempt; nil if there is none.
@@ -170,17 +190,16 @@ func (a *Attempts) mine(ctx context.Context, flow, browser []byte) (*Attempt, er
 // transaction that keeps it, and Settle is told how that ended.
 // idp.Denied{ReasonAttemptOver}, {ReasonPhoneUnusable} or {idp.ReasonLocked}.
 func (a *Attempts) Approved(ctx context.Context, flow, browser []byte) (*Used, error) {
-	t, err := a.mine(ctx, flow, browser)
-	if err != nil {
-		return nil, err
-	}
-	now := a.Now()
-	if t == nil || t.StateAt(now) != AttemptApproved {
+	t, dev, _, err := a.Store.AttemptOn(ctx, AttemptKey{Browser: browser})
+	if errors.Is(err, idp.ErrNotFound) {
 		return nil, denied(ReasonAttemptOver)
 	}
-	dev, _, err := a.Devices.Device(ctx, t.DeviceID)
 	if err != nil {
-		return nil, fmt.Errorf("read device: %w", err)
+		return nil, fmt.Errorf("read attempt: %w", err)
+	}
+	now := a.Now()
+	if subtle.ConstantTimeCompare(t.Flow, flow) != 1 || t.StateAt(now) != AttemptApproved {
+		return nil, denied(ReasonAttemptOver)
 	}
 	if err := a.usable(ctx, dev, now); err != nil {
 		return nil, a.unusable(ctx, t, err)

@@ -287,15 +287,22 @@ func (p prover) device(ctx context.Context, id string, message []byte, signature
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("read device: %w", err)
 	}
+	secrets, err := p.check(ctx, dev, message, signature)
+	return dev, person, secrets, err
+}
+
+// check opens the secrets of a device that was read, and checks its signature
+// over the message.
+func (p prover) check(ctx context.Context, dev *Device, message []byte, signature string) (*Secrets, error) {
 	secrets, err := p.keeper.openDevice(dev)
 	if err != nil {
 		alarm := p.store.Record(ctx, tampered(ctx, p.now(), "phone", dev.PersonID, "device "+dev.ID))
-		return nil, nil, nil, errors.Join(denied(ReasonPhoneUnusable), err, alarm)
+		return nil, errors.Join(denied(ReasonPhoneUnusable), err, alarm)
 	}
 	if !signed(secrets.Public, message, signature) {
-		return nil, nil, nil, denied(ReasonPhoneProof)
+		return nil, denied(ReasonPhoneProof)
 	}
-	return dev, person, &secrets, nil
+	return &secrets, nil
 }
 
 // tampered is the alarm about a row whose sealed value is not its own: somebody

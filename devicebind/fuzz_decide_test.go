@@ -39,6 +39,15 @@ func (o *oneAttempt) Device(context.Context, string) (*Device, *idp.Person, erro
 	return &d, &idp.Person{ID: d.PersonID}, nil
 }
 
+func (o *oneAttempt) AttemptOn(ctx context.Context, by AttemptKey) (*Attempt, *Device, *idp.Person, error) {
+	t, err := o.Attempt(ctx, by.ID)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d, p, err := o.Device(ctx, by.DeviceID)
+	return t, d, p, err
+}
+
 // decider is a server with one scanned attempt of a phone with an
 // authenticator, and the phone's key.
 func decider(f *testing.F) (*Attempts, *oneAttempt, *ecdsa.PrivateKey) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,7 @@ import (
 type Notifier struct {
 	Store  ChangeStore   // nil: this is the only node
 	Every  time.Duration // how often the store is asked while somebody waits; 80 ms if 0
+	Soon   time.Duration // the same while a decision is expected any moment; 10 ms if 0
 	Skew   time.Duration // how far the nodes' clocks may be apart; 2 s if 0
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -19,6 +21,7 @@ type Notifier struct {
 	mu      sync.Mutex
 	waiting map[string][]chan struct{}
 	count   int
+	hurried atomic.Int64
 }
 
 // Wait returns a channel that gets a value when the key changes, until stop is
@@ -71,6 +74,29 @@ func (n *Notifier) Wake(key []byte) {
 	}
 }
 
+// Hurry has the store asked more often until calm is called: a page shows its
+// number, and somebody is about to decide.
+func (n *Notifier) Hurry() (calm func()) {
+	n.hurried.Add(1)
+	return sync.OnceFunc(func() { n.hurried.Add(-1) })
+}
+
+// pause is how long to wait before the store is asked again, when the last
+// answer took so long: a store with much to tell is not pressed.
+func (n *Notifier) pause(took time.Duration) time.Duration {
+	every, soon := n.Every, n.Soon
+	if every <= 0 {
+		every = 80 * time.Millisecond
+	}
+	if soon <= 0 {
+		soon = 10 * time.Millisecond
+	}
+	if n.hurried.Load() == 0 {
+		return every
+	}
+	return min(every, max(soon, 8*took))
+}
+
 // Waiting is how many pages wait, for the metrics.
 func (n *Notifier) Waiting() int {
 	n.mu.Lock()
@@ -84,30 +110,30 @@ func (n *Notifier) Run(ctx context.Context) {
 	if n.Store == nil {
 		return
 	}
-	every, skew := n.Every, n.Skew
-	if every <= 0 {
-		every = 80 * time.Millisecond
-	}
+	skew := n.Skew
 	if skew <= 0 {
 		skew = 2 * time.Second
 	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	next := time.NewTimer(n.pause(0))
+	defer next.Stop()
 	from := n.Now()
 	seen := map[string]time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-next.C:
 		}
-		asked := n.Now()
+		asked, begin := n.Now(), time.Now()
 		if n.Waiting() == 0 {
 			from = asked // whoever comes later looks first
+			next.Reset(n.pause(0))
 			continue
 		}
 		since := from.Add(-skew)
-		if err := n.poll(ctx, since, seen); err != nil {
+		err := n.poll(ctx, since, seen)
+		next.Reset(n.pause(time.Since(begin)))
+		if err != nil {
 			if n.Logger != nil && ctx.Err() == nil {
 				n.Logger.WarnContext(ctx, "changes of other nodes not read", "error", err)
 			}

@@ -2,6 +2,7 @@ package devicebind_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,4 +48,39 @@ func TestNotifier_WakesOtherNodes(t *testing.T) {
 		cancel()
 		<-done
 	})
+}
+
+// TestNotifier_HurriesWhileADecisionIsExpected: the changes of other nodes are
+// asked for more often then, and only then.
+func TestNotifier_HurriesWhileADecisionIsExpected(t *testing.T) {
+	asked := &countedChanges{}
+	n := &devicebind.Notifier{Store: asked, Now: time.Now, Every: time.Hour, Soon: time.Millisecond}
+	calm := n.Hurry()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { n.Run(ctx); close(done) }()
+	_, stop := n.Wait([]byte("page"))
+	defer stop()
+	for end := time.Now().Add(10 * time.Second); asked.n.Load() < 5; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("asked %d times", asked.n.Load())
+		}
+	}
+	calm()
+	calm()
+	time.Sleep(50 * time.Millisecond) // one may be under way
+	before := asked.n.Load()
+	time.Sleep(50 * time.Millisecond)
+	if now := asked.n.Load(); now != before {
+		t.Errorf("asked %d times more when nobody was in a hurry", now-before)
+	}
+	cancel()
+	<-done
+}
+
+type countedChanges struct{ n atomic.Int64 }
+
+func (c *countedChanges) ChangesSince(context.Context, time.Time, func([]byte, time.Time)) error {
+	c.n.Add(1)
+	return nil
 }

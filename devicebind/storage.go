@@ -80,6 +80,13 @@ type ScanLimits struct {
 	Window time.Duration
 }
 
+// AttemptKey is a browser (the SHA-256 of its cookie), or an attempt and a device.
+type AttemptKey struct {
+	Browser  []byte
+	ID       []byte
+	DeviceID string
+}
+
 // AttemptStore keeps attempts.
 type AttemptStore interface {
 	// ScanAttempt inserts a, in one transaction: the device is active at
@@ -93,6 +100,10 @@ type AttemptStore interface {
 	Attempt(ctx context.Context, id []byte) (*Attempt, error)
 	// BrowserAttempt finds a browser's; idp.ErrNotFound.
 	BrowserAttempt(ctx context.Context, browser []byte) (*Attempt, error)
+	// AttemptOn finds one, by its browser with the device that it is locked to, or
+	// by its ID with any other device, each as it is now; idp.ErrNotFound if either
+	// is not there.
+	AttemptOn(ctx context.Context, by AttemptKey) (*Attempt, *Device, *idp.Person, error)
 	// DecideAttempt makes scanned the given state, by one conditional statement:
 	// that device's, not past its end; idp.ErrUsed otherwise. To approve, the
 	// device is active, and signCount is above the kept one or both are 0; its

@@ -19,6 +19,7 @@ const reasonPhoneFar idp.Reason = "phone_far" // from there the phone alone is n
 // Attempts are logins by phone.
 type Attempts interface {
 	Look(ctx context.Context, flow, browser []byte) (*devicebind.View, error)
+	View(t *devicebind.Attempt, flow []byte) *devicebind.View
 	Approved(ctx context.Context, flow, browser []byte) (*devicebind.Used, error)
 	Use(ctx context.Context, flow, browser []byte) (*devicebind.Used, error)
 	Settle(ctx context.Context, flow, browser []byte, outcome error) error
@@ -32,6 +33,7 @@ type Codes interface {
 // Waiting wakes pages.
 type Waiting interface {
 	Wait(key []byte) (changed <-chan struct{}, stop func())
+	Hurry() (calm func())
 }
 
 // OneTimeCodes are second factors beside the password.

@@ -88,7 +88,7 @@ func (w *twins) twin(o store.Options) *node {
 	other := &world{T: w.T, db: db, mux: &recorder{}, person: w.person, revoked: w.revoked, log: w.log, now: w.clock()}
 	other.sessions = w.sessionsOn(db)
 	handler := *w.login
-	handler.Store, handler.Sessions, handler.Desk, handler.Cards = db, other.sessions, w.desk(db), db
+	handler.Store, handler.Visits, handler.Sessions, handler.Desk, handler.Cards = db, db, other.sessions, w.desk(db), db
 	real, err := templates.New(templates.Options{Now: w.clock})
 	w.must(err)
 	handler.Pages = other.pages(real)

@@ -49,6 +49,7 @@ type Settings struct {
 // Handler serves the addresses below /login.
 type Handler struct {
 	Store    Store
+	Visits   Visits // nil: what a request is about is read from Store, one after the other
 	Sessions *session.Manager
 	Gate     Gate
 	Desk     Desk

@@ -39,6 +39,7 @@ type told struct {
 	Number string `json:"number,omitempty"`
 	Left   int    `json:"left"` // seconds
 	ends   time.Time
+	closed time.Time // when the browser's last login was decided
 }
 
 // next is when the page shows the next code. The pages don't all change at once:
@@ -53,15 +54,28 @@ func (h *Handler) look(ctx context.Context, w *watch) (told, error) {
 	if err != nil {
 		return told{}, fmt.Errorf("look at QR login: %w", err)
 	}
+	return h.tell(w, view), nil
+}
+
+// lookAt is look in a visit, which has read the attempt already.
+func (h *Handler) lookAt(ctx context.Context, w *watch, v *visit) (told, error) {
+	if !v.seen {
+		return h.look(ctx, w)
+	}
+	return h.tell(w, h.Factors.Attempts.View(v.attempt, w.flow)), nil
+}
+
+// tell puts it into the words of the page's script.
+func (h *Handler) tell(w *watch, view *devicebind.View) told {
 	now := h.Now()
-	t := told{ends: view.EndsAt, Left: left(view.EndsAt, now)}
+	t := told{ends: view.EndsAt, closed: view.Closed, Left: left(view.EndsAt, now)}
 	switch view.State {
 	case devicebind.AttemptScanned:
 		t.State, t.Number = templates.QRScanned, view.Number
-		return t, nil
+		return t
 	case devicebind.AttemptApproved:
 		t.State = templates.QRApproved
-		return t, nil
+		return t
 	case devicebind.AttemptDenied:
 		t.State = templates.QRDenied
 	case devicebind.AttemptBurnt:
@@ -70,9 +84,9 @@ func (h *Handler) look(ctx context.Context, w *watch) (told, error) {
 		t.State = templates.QRExpired
 	}
 	if t.State != "" && view.EndsAt.UnixMilli() != w.again {
-		return t, nil
+		return t
 	}
-	return h.waiting(w, view.Closed, now), nil
+	return h.waiting(w, view.Closed, now)
 }
 
 // drawn adds the modules of its code for a page that draws it itself.
@@ -95,7 +109,7 @@ func (h *Handler) waiting(w *watch, closed, now time.Time) told {
 	if before := next.Add(-devicebind.CodeSlot); now.Before(before) {
 		next = before
 	}
-	return told{State: templates.QRWaiting, Link: code.Link, Text: code.Text, Left: left(next, now), ends: next}
+	return told{closed: closed, State: templates.QRWaiting, Link: code.Link, Text: code.Text, Left: left(next, now), ends: next}
 }
 
 func left(end, now time.Time) int { return max(0, int(math.Ceil(end.Sub(now).Seconds()))) }
@@ -104,7 +118,7 @@ func left(end, now time.Time) int { return max(0, int(math.Ceil(end.Sub(now).Sec
 // without a script.
 func (h *Handler) qrView(r *http.Request, v *visit) (*templates.QR, error) {
 	w := h.watch(r, v)
-	t, err := h.look(r.Context(), &w)
+	t, err := h.lookAt(r.Context(), &w, v)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +158,7 @@ func (h *Handler) qrLook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	watch := h.watch(r, v)
-	t, err := h.look(r.Context(), &watch)
+	t, err := h.lookAt(r.Context(), &watch, v)
 	if err == nil {
 		t, err = t.drawn()
 	}

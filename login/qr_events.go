@@ -56,7 +56,11 @@ type stream struct {
 	asked   bool // policy asks for a proof at all
 	send    func(line []byte) error
 	close   func()
+	calm    func()    // while the page shows a number; nil: it does not
+	woken   bool      // something has changed since the last step
 	last    string    // what the page knows
+	looked  time.Time // when the store was asked last,
+	closed  time.Time // and when the browser's last login was decided, as it said
 	due     time.Time // when there is news without anything having changed
 	done    chan bool
 }
@@ -133,6 +137,7 @@ func gone(conn net.Conn) bool {
 func (s *stream) run() {
 	defer s.leave()
 	defer s.close()
+	defer func() { s.hurry(false) }()
 	changed, stop := s.handler.Factors.Waiting.Wait(s.watch.browser)
 	defer stop()
 	timer := time.NewTimer(0)
@@ -144,6 +149,7 @@ func (s *stream) run() {
 		case <-s.handler.Factors.Stop:
 			return // the browser asks again, and another node answers
 		case <-changed:
+			s.woken = true
 		case <-timer.C:
 		}
 		go s.step()
@@ -170,7 +176,7 @@ func (s *stream) step() {
 		_ = s.say(told{State: "over"}) // a reader that went away is no error of ours
 		return
 	}
-	now, err := h.look(s.context, &s.watch)
+	now, err := s.look()
 	if err != nil {
 		if s.context.Err() == nil {
 			h.Logger.ErrorContext(s.context, "QR login", "error", err)
@@ -182,11 +188,40 @@ func (s *stream) step() {
 			return
 		}
 	}
-	s.last, s.due = now.State, now.ends
+	s.last, s.due, s.woken = now.State, now.ends, false
+	s.hurry(now.State == templates.QRScanned)
 	if s.watch.ends.Before(s.due) {
 		s.due = s.watch.ends
 	}
 	on = now.State == templates.QRWaiting || now.State == templates.QRScanned
+}
+
+// lookEvery is how old the store's word may be that nobody has scanned the code,
+// when no change was told. It is for clocks that are far apart.
+const lookEvery = time.Minute
+
+// look asks the store only if something may have changed: that a code is due is
+// no news to it.
+func (s *stream) look() (told, error) {
+	h := s.handler
+	now := h.Now()
+	if s.last == templates.QRWaiting && !s.woken && now.Sub(s.looked) < lookEvery {
+		return h.waiting(&s.watch, s.closed, now), nil
+	}
+	t, err := h.look(s.context, &s.watch)
+	s.looked, s.closed = now, t.closed
+	return t, err
+}
+
+// hurry has changes looked for more often while the page shows a number.
+func (s *stream) hurry(on bool) {
+	switch {
+	case on && s.calm == nil:
+		s.calm = s.handler.Factors.Waiting.Hurry()
+	case !on && s.calm != nil:
+		s.calm()
+		s.calm = nil
+	}
 }
 
 func (s *stream) say(t told) error {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
 )
 
 // Mark is what a step notes in the flow.
@@ -17,6 +18,22 @@ const (
 	MarkDeclined  Mark = "declined"
 	MarkCancelled Mark = "cancelled"
 )
+
+// Seen is what a request of the conversation is about.
+type Seen struct {
+	Flow    *idp.Flow
+	Session *idp.Session        // nil: there is none
+	Person  *idp.Person         // the session's
+	Attempt *devicebind.Attempt // the browser's; nil: there is none
+}
+
+// Visits reads all of it at once.
+type Visits interface {
+	// Visit finds the flow, and what there is of a session that was not ended (by
+	// its token's hash) and of the browser's login by phone; idp.ErrNotFound for an
+	// unknown or finished flow.
+	Visit(ctx context.Context, handle, tokenHash []byte) (*Seen, error)
+}
 
 // Store keeps what the conversation needs.
 type Store interface {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/templates"
@@ -24,6 +25,8 @@ type visit struct {
 	current  *session.Current // nil: nobody
 	consent  []string         // what this person allowed this client before
 	decision policy.Decision
+	seen     bool                // the attempt was read with the flow
+	attempt  *devicebind.Attempt // the browser's login by phone; nil: none
 }
 
 // The steps in which a person proves who they are. Choosing "somebody else" is
@@ -43,13 +46,15 @@ func (h *Handler) visit(r *http.Request, handle string) (*visit, error) {
 	if handle == "" {
 		return nil, errExpired
 	}
-	flow, err := h.Store.Flow(ctx, session.HandleHash(handle))
+	v := &visit{handle: handle}
+	current, err := h.see(r, v)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		return nil, errExpired
 	case err != nil:
 		return nil, fmt.Errorf("read flow: %w", err)
 	}
+	flow := v.flow
 	browser := h.Sessions.Browser(r)
 	if browser == nil || subtle.ConstantTimeCompare(browser, flow.Browser) != 1 {
 		// Not only refused but on record: somebody holds another's address.
@@ -61,14 +66,30 @@ func (h *Handler) visit(r *http.Request, handle string) (*visit, error) {
 	if !h.Now().Before(flow.EndsAt) {
 		return nil, errExpired
 	}
-	v := &visit{handle: handle, flow: flow}
 	if v.client, err = h.client(ctx, flow.Ask.ClientID); err != nil {
 		return nil, err
 	}
-	if v.current, err = h.Sessions.Current(r); err != nil {
+	if v.current, err = current(); err != nil {
 		return nil, err
 	}
 	return v, h.decide(ctx, v)
+}
+
+// see reads the flow, and as much beside it as one statement can; current gives
+// the session, once it is known that the flow is this browser's.
+func (h *Handler) see(r *http.Request, v *visit) (current func() (*session.Current, error), err error) {
+	ctx, hash := r.Context(), session.HandleHash(v.handle)
+	token, plain := h.Sessions.Token(r)
+	if h.Visits == nil || !plain {
+		v.flow, err = h.Store.Flow(ctx, hash)
+		return func() (*session.Current, error) { return h.Sessions.Current(r) }, err
+	}
+	s, err := h.Visits.Visit(ctx, hash, token)
+	if err != nil {
+		return nil, err
+	}
+	v.flow, v.seen, v.attempt = s.Flow, true, s.Attempt
+	return func() (*session.Current, error) { return h.Sessions.Judge(ctx, s.Session, s.Person, token) }, nil
 }
 
 func (h *Handler) client(ctx context.Context, id string) (*idp.Client, error) {

@@ -169,7 +169,7 @@ func newWorldOn(t *testing.T, o store.Options) *world {
 	}
 	w.sessions = &session.Manager{Store: db, Now: w.clock, Idle: time.Hour, Absolute: 12 * time.Hour, Insecure: true}
 	w.login = &login.Handler{
-		Store: db, Sessions: w.sessions, Gate: w.gate, Desk: w.desk(db), Cards: db, Pages: w.pages(real),
+		Store: db, Visits: db, Sessions: w.sessions, Gate: w.gate, Desk: w.desk(db), Cards: db, Pages: w.pages(real),
 		Now: w.clock, Logger: logger, Settings: login.Settings{AgentOrigin: "http://localhost:16780"},
 	}
 	w.settlePasswords(t)
@@ -189,7 +189,7 @@ func (w *world) secondNode() http.Handler {
 	}
 	w.Cleanup(func() { db.Close() })
 	node := *w.login
-	node.Store, node.Sessions, node.Desk, node.Cards = db, w.sessionsOn(db), w.desk(db), db
+	node.Store, node.Visits, node.Sessions, node.Desk, node.Cards = db, db, w.sessionsOn(db), w.desk(db), db
 	mux := http.NewServeMux()
 	node.Mount(mux)
 	return mux

@@ -108,6 +108,30 @@ func (m *Manager) find(ctx context.Context, tokenHash []byte) (*Current, error) 
 	if err != nil {
 		return nil, fmt.Errorf("look up session: %w", err)
 	}
+	return m.judge(ctx, s, p, tokenHash, now)
+}
+
+// Token is the hash under which to look for the request's session, for who reads
+// it together with something else; nil if it has no session cookie. It is not
+// plain where there are several: Current tries them all.
+func (m *Manager) Token(r *http.Request) (tokenHash []byte, plain bool) {
+	cookies := r.CookiesNamed(m.CookieName())
+	if len(cookies) == 1 && len(cookies[0].Value) == base64.RawURLEncoding.EncodedLen(32) {
+		tokenHash = HandleHash(cookies[0].Value)
+	}
+	return tokenHash, len(cookies) < 2
+}
+
+// Judge is Current for a session that was read just now by that hash; s is nil
+// if there was none.
+func (m *Manager) Judge(ctx context.Context, s *idp.Session, p *idp.Person, tokenHash []byte) (*Current, error) {
+	if s == nil {
+		return nil, nil
+	}
+	return m.judge(ctx, s, p, tokenHash, m.Now())
+}
+
+func (m *Manager) judge(ctx context.Context, s *idp.Session, p *idp.Person, tokenHash []byte, now time.Time) (*Current, error) {
 	current := &Current{Session: s, Person: p, AsOf: now, tokenHash: tokenHash}
 	if !m.good(current, now) {
 		return nil, nil

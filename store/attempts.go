@@ -28,6 +28,9 @@ const (
 			OR qr_attempts.state = 'scanned' AND qr_attempts.device_id = excluded.device_id
 			OR qr_attempts.state IN ('denied', 'burnt', 'used') AND qr_attempts.changed_at <= $12`
 
+	attemptOf        query = `q.browser, q.id, q.flow, q.client_id, q.device_id, q.person_id, q.nonce, q.state, q.pc, q.scanned_at, q.changed_at, q.ends_at, `
+	attemptOn        query = `SELECT ` + attemptOf + deviceColumns + `, ` + personColumns + deviceJoins + agencyJoin + ` JOIN qr_attempts q ON q.id = $2 WHERE d.id = $1`
+	attemptAndItsOwn query = `SELECT ` + attemptOf + deviceColumns + `, ` + personColumns + deviceJoins + agencyJoin + ` JOIN qr_attempts q ON q.device_id = d.id WHERE q.browser = $1`
 	attemptColumns   query = `browser, id, flow, client_id, device_id, person_id, nonce, state, pc, scanned_at, changed_at, ends_at`
 	attemptByID      query = `SELECT ` + attemptColumns + ` FROM qr_attempts WHERE id = $1`
 	attemptByBrowser query = `SELECT ` + attemptColumns + ` FROM qr_attempts WHERE browser = $1`
@@ -84,6 +87,20 @@ func (s *Store) attempt(ctx context.Context, ask statement) (*devicebind.Attempt
 	return a, nil
 }
 
+// AttemptOn implements devicebind.AttemptStore.
+func (s *Store) AttemptOn(ctx context.Context, by devicebind.AttemptKey) (*devicebind.Attempt, *devicebind.Device, *idp.Person, error) {
+	a, d, p := &devicebind.Attempt{}, &devicebind.Device{}, &idp.Person{}
+	into := append(append(attemptInto(a), deviceInto(d)...), personInto(p)...)
+	ask := with(attemptOn, by.DeviceID, by.ID)
+	if by.Browser != nil {
+		ask = with(attemptAndItsOwn, by.Browser)
+	}
+	if err := s.read(ctx, func(r runner) error { return r.row(ask, into...) }); err != nil {
+		return nil, nil, nil, err
+	}
+	return a, d, p, nil
+}
+
 // DecideAttempt implements devicebind.AttemptStore. The device's row comes
 // first, as in ScanAttempt: the two can't wait for each other.
 func (s *Store) DecideAttempt(ctx context.Context, id []byte, deviceID string, to devicebind.AttemptState, signCount uint32, now time.Time, events ...idp.Event) error {
@@ -117,7 +134,7 @@ func (s *Store) UseAttempt(ctx context.Context, flow, browser []byte, now time.T
 
 // ChangesSince implements devicebind.ChangeStore.
 func (s *Store) ChangesSince(ctx context.Context, since time.Time, each func(key []byte, at time.Time)) error {
-	return s.read(ctx, func(r runner) error {
+	return s.aside(ctx, func(r runner) error {
 		return r.rows(with(changedSince, micros(since)), func(scan scan) error {
 			var key []byte
 			var changed time.Time

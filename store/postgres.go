@@ -26,7 +26,8 @@ type pgEngine struct {
 	*counters
 	group
 	pool    *pgxpool.Pool
-	writing atomic.Int64 // writes on their way
+	own     *pgxpool.Pool // one connection, for aside; opened when it is used first
+	writing atomic.Int64  // writes on their way
 }
 
 func openPostgres(ctx context.Context, address string, c *counters) (*pgEngine, error) {
@@ -42,6 +43,8 @@ func openPostgres(ctx context.Context, address string, c *counters) (*pgEngine, 
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
+	alone := config.Copy()
+	alone.MaxConns, alone.MinConns, alone.MinIdleConns = 1, 0, 0
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, translate(err)
@@ -50,7 +53,12 @@ func openPostgres(ctx context.Context, address string, c *counters) (*pgEngine, 
 		pool.Close()
 		return nil, fmt.Errorf("open the database: %w", translate(err))
 	}
-	e := &pgEngine{counters: c, pool: pool, group: newGroup()}
+	own, err := pgxpool.NewWithConfig(ctx, alone)
+	if err != nil {
+		pool.Close()
+		return nil, translate(err)
+	}
+	e := &pgEngine{counters: c, pool: pool, own: own, group: newGroup()}
 	for range pgWriters {
 		e.writers.Go(func() { e.serve(e.commit) })
 	}
@@ -123,6 +131,15 @@ func (e *pgEngine) read(ctx context.Context, fn func(runner) error) error {
 	return e.explain(ctx, fn(pgRunner{ctx, e.pool, &e.reads}))
 }
 
+func (e *pgEngine) aside(ctx context.Context, fn func(runner) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return e.explain(ctx, fn(pgRunner{ctx, e.own, &e.reads}))
+}
+
 func (e *pgEngine) write(ctx context.Context, fn func(runner) error) error {
 	return e.again(ctx, func(ctx context.Context) error {
 		return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
@@ -166,6 +183,7 @@ func (e *pgEngine) ping(ctx context.Context) error { return e.explain(ctx, e.poo
 
 func (e *pgEngine) close() error {
 	if e.group.close() {
+		e.own.Close()
 		e.pool.Close()
 	}
 	return nil

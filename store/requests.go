@@ -47,13 +47,17 @@ func (s *Store) CreateFlow(ctx context.Context, f *idp.Flow) error {
 func (s *Store) Flow(ctx context.Context, handle []byte) (*idp.Flow, error) {
 	f := &idp.Flow{}
 	err := s.read(ctx, func(r runner) error {
-		return r.row(with(flowByHandle, handle), &f.Handle, &f.Browser, &f.Request, &f.ReturnTo, &f.RedirectTo, document{&f.Ask},
-			&f.Selected, &f.Consented, &f.Declined, &f.Cancelled, moment{&f.CreatedAt}, moment{&f.EndsAt})
+		return r.row(with(flowByHandle, handle), flowInto(f)...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+func flowInto(f *idp.Flow) []any {
+	return []any{&f.Handle, &f.Browser, &f.Request, &f.ReturnTo, &f.RedirectTo, document{&f.Ask},
+		&f.Selected, &f.Consented, &f.Declined, &f.Cancelled, moment{&f.CreatedAt}, moment{&f.EndsAt}}
 }
 
 // MarkFlow implements login.Store.

@@ -135,6 +135,8 @@ func (e *liteEngine) read(ctx context.Context, fn func(runner) error) error {
 	return err
 }
 
+func (e *liteEngine) aside(ctx context.Context, fn func(runner) error) error { return e.read(ctx, fn) }
+
 // liteReader runs statements on the reading connections.
 type liteReader liteEngine
 

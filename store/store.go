@@ -29,6 +29,7 @@ var (
 	_ oidc.Grants               = (*Store)(nil)
 	_ oidc.Requests             = (*Store)(nil)
 	_ login.Store               = (*Store)(nil)
+	_ login.Visits              = (*Store)(nil)
 	_ login.KnownBrowsers       = (*Store)(nil)
 	_ portal.Store              = (*Store)(nil)
 	_ session.Store             = (*Store)(nil)

@@ -245,7 +245,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 	for _, part := range []interface{ Mount(mux mux) }{
 		mounting{provider.Mount},
 		mounting{(&login.Handler{
-			Store: loginStore{starts, h.clients}, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
+			Store: loginStore{starts, h.clients}, Visits: h.store, Sessions: sessions, Gate: h.gate, Desk: desk, Cards: h.store, Pages: pages, Now: now,
 			Logger: h.logger, Settings: login.Settings{AgentOrigin: agentOrigin, LockCards: c.Lockout.All},
 			Factors: h.forLogin(h.factors), Passwords: h.passwords,
 		}).Mount},
