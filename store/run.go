@@ -42,14 +42,19 @@ type runner interface {
 	rows(s statement, each func(scan) error) error
 }
 
-// engine is a database. Its errors are the root's sentinels, errDuplicate, or
-// the driver's own.
-type engine interface {
+// reader is the part of an engine that changes nothing.
+type reader interface {
 	// read gives reads a connection; no promise that they see one state.
 	read(ctx context.Context, fn func(runner) error) error
 	// aside is read on a connection of its own, which the requests don't wait for
 	// and which does not wait for them.
 	aside(ctx context.Context, fn func(runner) error) error
+}
+
+// engine is a database. Its errors are the root's sentinels, errDuplicate, or
+// the driver's own.
+type engine interface {
+	reader
 	// one runs one statement, which is its own transaction. Without dest it
 	// returns how many rows changed, with dest 1 or idp.ErrNotFound.
 	one(ctx context.Context, s statement, dest ...any) (int64, error)
