@@ -36,23 +36,29 @@
     differ: function (s) { return again.value === s; }
   };
 
-  function look(leaving) {
+  // What is not finished yet is not wrong yet; what was left, is.
+  var left = false;
+  var leftAgain = false;
+
+  function look() {
     var s = fresh.value;
     var good = s !== '';
     document.querySelectorAll('[data-rule]').forEach(function (row) {
       var ok = s !== '' && rules[row.dataset.rule](s);
       good = good && ok;
-      // What is not finished yet is not wrong yet.
-      var early = row.dataset.rule === 'own' ? s === '' : !leaving || s === '';
-      if (row.dataset.rule === 'differ' && again.value === '') { ok = false; early = true; }
+      var early = s === '' || (row.dataset.rule !== 'own' && !left);
+      if (row.dataset.rule === 'differ') {
+        ok = ok && again.value !== '';
+        early = again.value === '' || !leftAgain;
+      }
       row.dataset.state = ok ? 'ok' : early ? 'pending' : 'fail';
     });
     var words = good ? said.dataset.good : '';
     if (said.textContent !== words) { said.textContent = words; }
   }
-  fresh.addEventListener('input', function () { look(false); });
-  again.addEventListener('input', function () { look(false); });
-  fresh.addEventListener('change', function () { look(true); });
-  again.addEventListener('change', function () { look(true); });
+  fresh.addEventListener('input', function () { left = false; look(); });
+  again.addEventListener('input', function () { leftAgain = false; look(); });
+  fresh.addEventListener('change', function () { left = true; look(); });
+  again.addEventListener('change', function () { leftAgain = true; look(); });
   // What the server said of the last try stays until something is typed.
 }());
