@@ -96,8 +96,9 @@ type DirectoryBackend struct {
 	NameAttribute string `yaml:"name_attribute" example:"\"\""`
 	// ldap only: the attribute with an identity that never changes. Empty: entryUUID.
 	IDAttribute string `yaml:"id_attribute" example:"\"\""`
-	// Kinds of account: tpead, single, portal, or mail, whose passwords follow and are
-	// never looked at. Empty: tpead and single.
+	// Kinds of account: tpead, single, portal; or mail alone, whose passwords follow and
+	// are never looked at: each to the first backend of mail with the agency, else to
+	// passwords.mail_table. Empty: tpead and single.
 	Accounts []string `yaml:"accounts" example:"[tpead, single]"`
 	// Codes of the agencies whose people are in it. Empty: all.
 	Agencies []string `yaml:"agencies" example:"[]"`
@@ -137,6 +138,12 @@ func (c *Config) checkDirectory(k *check) {
 		k.that(b.Kind == "ldap" || b.NameAttribute == "" && b.IDAttribute == "", key, "name_attribute and id_attribute are for ldap only")
 		for _, a := range b.Accounts {
 			k.that(slices.Contains([]string{"tpead", "single", "portal", "mail"}, a), key+".accounts", "%q must be tpead, single, portal or mail", a)
+		}
+		k.that(len(b.Accounts) < 2 || !slices.Contains(b.Accounts, "mail"), key+".accounts",
+			"mail must be alone: what is written to a mailbox would be a login's password")
+		for _, o := range d.Backends {
+			k.that(!b.onlyMail() || o.onlyMail() || !b.overlaps(o), key+".base",
+				"%s looks at passwords there: what is written to a mailbox would be a login's password", o.Name)
 		}
 		k.that(b.ConnectTimeout.D() <= 5*time.Second && b.AnswerTimeout.D() <= 5*time.Second && b.LoginTimeout.D() <= 5*time.Second, key,
 			"timeouts must be at most 5s")

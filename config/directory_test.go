@@ -24,6 +24,9 @@ func TestPortalTable_IsChecked(t *testing.T) {
 		"  portal_table: {sqlite: portal.db, timeout: 6s}":                          "from 100ms to 5s",
 		"  portal_table: {sqlite: portal.db, connections: 0}":                       "from 1 to 256",
 		"  portal_table: {sqlite: portal.db}\n  backends:\n    - {name: a, kind: ldap, servers: [ldaps://h], ca_file: c, bind_dn: d, secret_file: s, base: b, accounts: [portal]}": "in one place only",
+		"  backends:\n    - {name: a, kind: ldap, servers: [ldaps://h], ca_file: c, bind_dn: d, secret_file: s, base: b, accounts: [single, mail]}":                                "mail must be alone",
+		"  backends:\n    - {name: a, kind: ldap, servers: [ldaps://h], ca_file: c, bind_dn: d, secret_file: s, base: \"ou=x, dc=b\", accounts: [mail]}" +
+			"\n    - {name: t, kind: ldap, servers: [ldaps://g, ldaps://H], ca_file: c, bind_dn: d, secret_file: s, base: dc=b}": "t looks at passwords there",
 	} {
 		if _, err := Load(write(t, head+bad+"\n")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", bad, err)

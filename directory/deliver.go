@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,9 +21,11 @@ type Mailbox interface {
 	// TakesHash tells whether Deliver is given an argon2id hash in PHC form
 	// instead of the password.
 	TakesHash() bool
-	// Deliver sets the account's password. It may be called again with the same;
-	// ErrUndeliverable: trying again is of no use.
-	Deliver(ctx context.Context, account, secret string) error
+	// Takes tells whether mailboxes of the agency are in it.
+	Takes(agency string) bool
+	// Deliver sets the password of the person's mailbox. It may be called again with
+	// the same; ErrUndeliverable: trying again is of no use.
+	Deliver(ctx context.Context, account idp.Account, secret string) error
 }
 
 // ErrUndeliverable says that a mail system will never take the password.
@@ -38,6 +41,39 @@ const (
 
 func deliveryContext(d *Delivery) string {
 	return "password-delivery/" + d.Target + "/" + d.Account + "/" + d.ID
+}
+
+// deliveries are those to the person's mailboxes, each to the first mail system
+// that its agency's are in. A start password is of a login that asks for another
+// one, which a mail system does not: it gets one that nobody knows, until the
+// owner has set theirs.
+func (p *Passwords) deliveries(ctx context.Context, accounts []idp.Account, password string, h how, now time.Time) (list []Delivery, err error) {
+	if h.start {
+		password = rand.Text() + rand.Text() + "-aA1"
+	}
+	for _, a := range accounts {
+		if a.Kind != idp.AccountMail || a.Closed {
+			continue
+		}
+		agency := a.Agency
+		if agency == "" {
+			person, err := p.Gate.Accounts.Person(ctx, a.PersonID)
+			if err != nil {
+				return nil, fmt.Errorf("find agency: %w", err)
+			}
+			agency = person.Agency.Code
+		}
+		i := slices.IndexFunc(p.Mail, func(box Mailbox) bool { return box.Takes(agency) })
+		if i < 0 {
+			continue
+		}
+		d, err := p.delivery(ctx, p.Mail[i], a.Name, password, now)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, *d)
+	}
+	return list, nil
 }
 
 // delivery seals what the mailbox is to get: a hash where it takes one.
@@ -138,7 +174,7 @@ func (m *Postman) try(ctx context.Context, d *Delivery) error {
 		}
 		ctx, cancel := context.WithTimeout(ctx, deliveryTry)
 		defer cancel()
-		return box.Deliver(ctx, d.Account, string(secret))
+		return box.Deliver(ctx, idp.Account{Name: d.Account, Kind: idp.AccountMail, PersonID: d.PersonID}, string(secret))
 	}
 	return fmt.Errorf("no connector is called %q", d.Target)
 }

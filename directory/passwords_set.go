@@ -163,17 +163,8 @@ func (p *Passwords) prepare(ctx context.Context, account *idp.Account, password 
 	if n.Accounts, err = p.sharing(ctx, account, accounts); err != nil {
 		return nil, err
 	}
-	for _, a := range accounts {
-		if a.Kind != idp.AccountMail {
-			continue
-		}
-		for _, box := range p.Mail {
-			d, err := p.delivery(ctx, box, a.Name, password, now)
-			if err != nil {
-				return nil, err
-			}
-			n.Deliveries = append(n.Deliveries, *d)
-		}
+	if n.Deliveries, err = p.deliveries(ctx, accounts, password, h, now); err != nil {
+		return nil, err
 	}
 	return n, nil
 }

@@ -26,8 +26,9 @@ import (
 
 // box is a mail system of the tests.
 type box struct {
-	name string
-	hash bool
+	name     string
+	hash     bool
+	agencies []string
 
 	mu   sync.Mutex
 	fail error
@@ -37,7 +38,12 @@ type box struct {
 func (b *box) Name() string    { return b.name }
 func (b *box) TakesHash() bool { return b.hash }
 
-func (b *box) Deliver(_ context.Context, account, secret string) error {
+func (b *box) Takes(agency string) bool {
+	return len(b.agencies) == 0 || slices.Contains(b.agencies, agency)
+}
+
+func (b *box) Deliver(_ context.Context, of idp.Account, secret string) error {
+	account := of.Name
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {
@@ -322,65 +328,6 @@ func TestT241_LeakedOnesAreRefused(t *testing.T) {
 	if err := (&directory.LeakedFile{Path: path}).Look(); !errors.Is(err, directory.ErrLeakedFile) {
 		t.Error(err)
 	}
-}
-
-// TestMailboxFollows delivers a hash where one is taken, tries again, never
-// brings an older password after a newer one, and forgets what is a day old.
-func TestMailboxFollows(t *testing.T) {
-	eachDesk(t, policy.ProfileNIST, func(t *testing.T, d *desk) {
-		once := func(want int) {
-			t.Helper()
-			if n, err := d.postman.Once(t.Context()); err != nil || n != want {
-				t.Fatalf("%d taken, want %d: %v", n, want, err)
-			}
-		}
-		d.plain.fail = errors.New("away")
-		if err := d.change(rightPassword, "seven lanterns in the fog"); err != nil {
-			t.Fatal(err)
-		}
-		once(2)
-		if hash := d.hashed.got["wang.daming.mail"]; !strings.HasPrefix(hash, "$argon2id$") {
-			t.Errorf("the mail system got %q", hash)
-		} else if right, err := d.Hasher.Verify(t.Context(), hash, "seven lanterns in the fog"); err != nil || !right {
-			t.Error(right, err)
-		}
-		if err := d.change("seven lanterns in the fog", "nine herons on a roof"); err != nil {
-			t.Fatal(err)
-		}
-		d.plain.fail = nil
-		d.pass(time.Minute)
-		once(2)
-		if got := d.plain.got["wang.daming.mail"]; got != "nine herons on a roof" {
-			t.Errorf("the mail system got %q", got)
-		}
-		once(0)
-		d.plain.fail = directory.ErrUndeliverable
-		if err := d.change("nine herons on a roof", "two kites over the river"); err != nil {
-			t.Fatal(err)
-		}
-		once(2)
-		d.plain.fail = errors.New("away")
-		if err := d.change("two kites over the river", "a quiet ferry at dawn"); err != nil {
-			t.Fatal(err)
-		}
-		d.pass(24 * time.Hour)
-		once(0)
-		states := map[directory.DeliveryState]int{}
-		all, err := d.Keeper.DeliveriesOf(t.Context(), "p1", 100)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, one := range all {
-			states[one.State]++
-			if strings.Contains(one.Fault, "lanterns") || len(one.Secret) > 0 {
-				t.Errorf("%+v", one)
-			}
-		}
-		// The last two were too old, one was refused, one replaced.
-		if states[directory.DeliveryDone] != 4 || states[directory.DeliveryFailed] != 3 || states[directory.DeliveryReplaced] != 1 {
-			t.Errorf("%v", states)
-		}
-	})
 }
 
 func TestNothingToChangeWithoutABinding(t *testing.T) {

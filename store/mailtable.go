@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 )
 
@@ -41,8 +42,12 @@ func (m *MailTable) Name() string { return m.Of }
 // TakesHash implements directory.Mailbox.
 func (m *MailTable) TakesHash() bool { return true }
 
+// Takes implements directory.Mailbox: it is the one of all agencies.
+func (m *MailTable) Takes(string) bool { return true }
+
 // Deliver implements directory.Mailbox: exactly one row changes, or none.
-func (m *MailTable) Deliver(ctx context.Context, account, hash string) error {
+func (m *MailTable) Deliver(ctx context.Context, of idp.Account, hash string) error {
+	account := of.Name
 	if err := m.Check(); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/internal/testenv"
 )
@@ -55,10 +56,10 @@ func TestMailTable_DovecotTakesWhatIsDelivered(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			m, get := open(t)
 			m.Of, m.Table, m.Account, m.Password = "dovecot", "users", "userid", "password"
-			must(t, m.Deliver(t.Context(), "wang", hash))
-			must(t, m.Deliver(t.Context(), "wang", hash)) // again is no error
+			must(t, m.Deliver(t.Context(), idp.Account{Name: "wang"}, hash))
+			must(t, m.Deliver(t.Context(), idp.Account{Name: "wang"}, hash)) // again is no error
 			for _, account := range []string{"nobody", "twice", "x' OR 'a' = 'a"} {
-				if err := m.Deliver(t.Context(), account, hash); !errors.Is(err, directory.ErrUndeliverable) {
+				if err := m.Deliver(t.Context(), idp.Account{Name: account}, hash); !errors.Is(err, directory.ErrUndeliverable) {
 					t.Errorf("%s: %v", account, err)
 				}
 			}

@@ -31,7 +31,7 @@ const (
 		VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8, 0, '', '')`
 	// Until when somebody may still be delivering an older password there.
 	underWay query = `SELECT COALESCE(MAX(due_at), 0) FROM password_deliveries
-		WHERE person_id = $1 AND target = $2 AND account = $3 AND state = 'waiting' AND lease <> ''`
+		WHERE person_id = $1 AND target = $2 AND account = $3 AND state IN ('waiting', 'replaced') AND lease <> ''`
 
 	takeDeliveries query = `UPDATE password_deliveries SET lease = $1, due_at = $3, tries = tries + 1
 		WHERE state = 'waiting' AND due_at <= $2 AND ends_at > $2

@@ -64,7 +64,7 @@ func mailboxes(c *config.Config, routes []directory.Route) ([]directory.Mailbox,
 	var all []directory.Mailbox
 	for _, r := range routes {
 		if d, ok := r.Backend.(*ad.Directory); ok && slices.Contains(r.Kinds, idp.AccountMail) {
-			all = append(all, &ad.Mailboxes{Of: r.Name, Directory: d})
+			all = append(all, &ad.Mailboxes{Of: r.Name, Directory: d, Agencies: r.Agencies})
 		}
 	}
 	t := c.Passwords.MailTable

@@ -94,7 +94,8 @@ func TestServe_MailboxesFollow(t *testing.T) {
 	if start == nil {
 		t.Fatal("no start password")
 	}
-	opens(start[1], true)
+	opens(first, false)
+	opens(start[1], false) // nobody's, until the owner has set a password
 	// Nobody sets the account's password by the portal's any more: somebody knows it.
 	flow := v.flow()
 	_, body := v.send("/login/change", url.Values{"flow": {flow}, "account": {"user0"}, "old": {former}, "new": {second}, "again": {second}})

@@ -107,9 +107,10 @@ func (k *killing) open() (*ad.Directory, *store.Store, error) {
 
 type mailbox struct{}
 
-func (mailbox) Name() string                                  { return "mail" }
-func (mailbox) TakesHash() bool                               { return true }
-func (mailbox) Deliver(context.Context, string, string) error { return nil }
+func (mailbox) Name() string                                       { return "mail" }
+func (mailbox) TakesHash() bool                                    { return true }
+func (mailbox) Takes(string) bool                                  { return true }
+func (mailbox) Deliver(context.Context, idp.Account, string) error { return nil }
 
 func passwordsOf(d directory.Backend, s dying, now func() time.Time) *directory.Passwords {
 	sealer, err := keys.NewSealer(bytes.Repeat([]byte{7}, 32))

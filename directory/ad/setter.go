@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -61,6 +62,7 @@ var _ directory.Setter = (*Directory)(nil)
 type Mailboxes struct {
 	Of        string
 	Directory *Directory
+	Agencies  []string // codes; none: all
 }
 
 // Name implements directory.Mailbox.
@@ -69,13 +71,21 @@ func (m *Mailboxes) Name() string { return m.Of }
 // TakesHash implements directory.Mailbox.
 func (m *Mailboxes) TakesHash() bool { return false }
 
-// Deliver implements directory.Mailbox.
-func (m *Mailboxes) Deliver(ctx context.Context, account, password string) error {
-	e, err := m.Directory.Find(ctx, account)
+// Takes implements directory.Mailbox.
+func (m *Mailboxes) Takes(agency string) bool {
+	return len(m.Agencies) == 0 || slices.Contains(m.Agencies, agency)
+}
+
+// Deliver implements directory.Mailbox: to the entry that would be looked at for a
+// login, if it is no other person's.
+func (m *Mailboxes) Deliver(ctx context.Context, account idp.Account, password string) error {
+	err := m.Directory.Hold(ctx, account)
 	if err == nil {
-		err = m.Directory.SetPassword(ctx, e.ID, password, false)
+		err = m.Directory.setAs(ctx, account, func(ctx context.Context, e *Entry) error {
+			return m.Directory.SetPassword(ctx, e.ID, password, false)
+		})
 	}
-	if errors.Is(err, idp.ErrNotFound) || errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrRefused) {
+	if errors.Is(err, idp.ErrNotFound) || errors.Is(err, ErrRefused) {
 		return fmt.Errorf("%w: %w", directory.ErrUndeliverable, err)
 	}
 	return err
