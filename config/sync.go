@@ -29,9 +29,10 @@ type SyncSource struct {
 	// csv: a list of all agencies with the columns code, name and parent. Empty: agencies
 	// are those that people are in.
 	AgenciesFile string `yaml:"agencies_file" example:"\"\""`
-	// csv: utf-8 or big5.
+	// csv: utf-8, big5 (code page 950) or big5-hkscs. Characters of big5's private ranges are
+	// refused: they are each city's own.
 	Encoding string `yaml:"encoding" example:"utf-8"`
-	// csv: what stands between two values.
+	// csv: what stands between two values, a sign of ASCII; with big5 one before "@".
 	Separator string `yaml:"separator" example:"\",\""`
 	// sql: file, mode 0600, that holds the address of a PostgreSQL database.
 	PostgreSQLFile string `yaml:"postgresql_file" example:"\"\""`
@@ -91,14 +92,24 @@ func (c *Config) checkSync(k *check) {
 		default:
 			k.that(false, key+".kind", "%q must be csv, sql or ldap", s.Kind)
 		}
-		_, err := feed.ParseEncoding(s.Encoding)
+		encoding, err := feed.ParseEncoding(s.Encoding)
 		k.that(err == nil, key+".encoding", "%v", err)
-		k.that(len(s.Separator) <= 1 && !strings.ContainsAny(s.Separator, "\"\r\n"), key+".separator", "must be one character of ASCII")
+		k.that(separatorFits(s.Separator, encoding), key+".separator",
+			"must be one character of ASCII, no letter and no digit; with big5 none of @ [ \\ ] ^ _ ` { | } ~, which are parts of other characters")
 		_, err = s.Mapping()
 		k.that(err == nil, key+".columns", "%v", err)
 		k.that(s.MaxDisabled >= 0 && s.MaxDisabled <= 100, key+".max_disabled", "must be from 0 to 100")
 		k.that(s.MaxMissing >= 0 && s.MaxMissing <= 100, key+".max_missing", "must be from 0 to 100")
 	}
+}
+
+func separatorFits(s, encoding string) bool {
+	if s == "" {
+		return true
+	}
+	c := s[0]
+	letter := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+	return len(s) == 1 && c < 0x7f && (c >= ' ' || c == '\t') && c != '"' && !letter && (encoding == feed.UTF8 || c < 0x40)
 }
 
 // Mapping is which column holds what.

@@ -1,8 +1,8 @@
 package directory
 
 import (
+	"bufio"
 	"context"
-	"encoding/csv"
 	"html/template"
 	"io"
 	"strings"
@@ -21,29 +21,32 @@ func (t *Table) WriteCSV(to io.Writer) error {
 	if _, err := io.WriteString(to, "\ufeff"); err != nil {
 		return err
 	}
-	w := csv.NewWriter(to)
-	w.UseCRLF = true
+	w := bufio.NewWriter(to)
 	for _, row := range append([][]string{t.Columns}, t.Rows...) {
-		safe := make([]string, len(row))
 		for i, v := range row {
-			safe[i] = PlainCell(v)
+			if i > 0 {
+				w.WriteByte(',')
+			}
+			// Each value in quotes: what separates values is the reader's setting.
+			w.WriteString(`"` + strings.ReplaceAll(PlainCell(v), `"`, `""`) + `"`)
 		}
-		if err := w.Write(safe); err != nil {
-			return err
-		}
+		w.WriteString("\r\n")
 	}
-	w.Flush()
-	return w.Error()
+	return w.Flush() // a failure before is told here
 }
 
 // PlainCell makes a value one that no spreadsheet takes for a formula, in narrow
 // or wide signs.
 func PlainCell(v string) string {
 	v = strings.ReplaceAll(strings.ReplaceAll(v, "\r", " "), "\n", " ")
-	if first := strings.TrimLeft(v, " \u3000\u00a0"); first != "" && strings.ContainsRune("=+-@\t|%＝＋－＠", []rune(first)[0]) {
-		return "'" + v
+	// Where ";" separates values, what is behind it is one.
+	parts := strings.Split(v, ";")
+	for i, part := range parts {
+		if first := strings.TrimLeft(part, " \u3000\u00a0\""); first != "" && strings.ContainsRune("=+-@\t|%＝＋－＠", []rune(first)[0]) {
+			parts[i] = "'" + part
+		}
 	}
-	return v
+	return strings.ReplaceAll(strings.Join(parts, ";"), "\t", " ")
 }
 
 var page = template.Must(template.New("report").Parse(`<!doctype html>

@@ -14,6 +14,9 @@ func TestReports_AreSafeInSpreadsheetsAndBrowsers(t *testing.T) {
 			t.Errorf("%q became %q", bad, got)
 		}
 	}
+	if got := directory.PlainCell("王;=1;小明; @x;\"=2"); got != "王;'=1;小明;' @x;'\"=2" {
+		t.Errorf("%q", got)
+	}
 	if got := directory.PlainCell("王小明 <a>"); got != "王小明 <a>" {
 		t.Errorf("%q", got)
 	}
@@ -22,7 +25,7 @@ func TestReports_AreSafeInSpreadsheetsAndBrowsers(t *testing.T) {
 	if err := table.WriteCSV(&csv); err != nil {
 		t.Fatal(err)
 	}
-	if want := "\ufeff姓名\r\n\"'=HYPERLINK(\"\"http://x\"\")\"\r\n<script>  =1\r\n"; csv.String() != want {
+	if want := "\ufeff\"姓名\"\r\n\"'=HYPERLINK(\"\"http://x\"\")\"\r\n\"<script>  =1\"\r\n"; csv.String() != want {
 		t.Errorf("%q", csv.String())
 	}
 	if err := table.WriteHTML(&html); err != nil {

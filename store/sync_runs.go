@@ -28,7 +28,7 @@ const (
 	// A run that is under way has not ended.
 	pruneChanges query = `DELETE FROM sync_changes WHERE run_id = $1`
 	pruneFaults  query = `DELETE FROM sync_faults WHERE run_id = $1`
-	endedRuns    query = `SELECT id FROM sync_runs r WHERE ended_at > 0 AND ended_at < $1 AND (EXISTS (SELECT 1 FROM sync_changes c
+	endedRuns    query = `SELECT id FROM sync_runs r WHERE (ended_at > 0 AND ended_at < $1 OR ended_at = 0 AND state = 'replaced' AND started_at < $1) AND (EXISTS (SELECT 1 FROM sync_changes c
 		WHERE c.run_id = r.id) OR EXISTS (SELECT 1 FROM sync_faults f WHERE f.run_id = r.id))`
 
 	historyOf query = `SELECT at, actor, kind, changes FROM history WHERE person_id = $1 ORDER BY at DESC, id DESC LIMIT $2`

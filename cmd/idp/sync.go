@@ -176,11 +176,15 @@ func (c *cli) syncStatus() *cobra.Command {
 			defer s.close()
 			var runs []sync.Run
 			for _, source := range s.sources {
-				last, err := s.store.Runs(cmd.Context(), source.Name, 1)
+				// Plans made by hand, and those that were replaced, are no runs.
+				last, err := s.store.NewestRun(cmd.Context(), source.Name, "", sync.Applying, sync.Asking, sync.Done, sync.Failed)
+				if errors.Is(err, idp.ErrNotFound) {
+					continue
+				}
 				if err != nil {
 					return err
 				}
-				runs = append(runs, last...)
+				runs = append(runs, *last)
 			}
 			return c.showRuns(cmd, s, runs)
 		},

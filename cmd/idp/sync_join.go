@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"os"
@@ -25,7 +26,7 @@ func newRunner(c *config.Config, st *store.Store, sealer *keys.Sealer, logger *s
 	}
 	return &sync.Runner{
 		People: st, Runs: st, Leases: st, Names: names(c), Key: sealer.Hash, Seal: sealer.Seal, Now: now,
-		Holder: fmt.Sprintf("%s/%d", host, os.Getpid()), Logger: logger,
+		Holder: fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8]), Logger: logger,
 	}
 }
 

@@ -100,15 +100,19 @@ func (c *cli) showChanges(cmd *cobra.Command, s *syncing, run *sync.Run) error {
 	if err != nil {
 		return err
 	}
+	kept := run.ID
+	if run.Summary.Like != "" {
+		kept = run.Summary.Like
+	}
 	if c.json {
 		changes := []shownChange{}
-		if err := s.eachChange(cmd, run.ID, func(k shownChange) { changes = append(changes, k) }); err != nil {
+		if err := s.eachChange(cmd, kept, func(k shownChange) { changes = append(changes, k) }); err != nil {
 			return err
 		}
 		return c.print(cmd, map[string]any{"run": run, "changes": changes, "faults": faults}, nil)
 	}
 	return c.print(cmd, nil, func(out *table) {
-		err = s.eachChange(cmd, run.ID, func(k shownChange) {
+		err = s.eachChange(cmd, kept, func(k shownChange) {
 			out.row(k.Kind, k.Agency, k.Who, fieldsText(k.Changes), k.State, k.Reason)
 		})
 		for _, f := range faults {
@@ -116,7 +120,11 @@ func (c *cli) showChanges(cmd *cobra.Command, s *syncing, run *sync.Run) error {
 			if f.Refused {
 				what = "refused"
 			}
-			out.row("line "+fmt.Sprint(f.Line), what, f.Account, f.Reason)
+			line := "line " + fmt.Sprint(f.Line)
+			if f.Line == 0 {
+				line, what = "no line", "left alone"
+			}
+			out.row(line, what, f.Account, f.Reason)
 		}
 	})
 }

@@ -15,8 +15,17 @@ import (
 
 // The encodings of a file.
 const (
-	UTF8 = "utf-8"
-	Big5 = "big5" // with the Hong Kong and Windows extensions
+	UTF8  = "utf-8"
+	Big5  = "big5"       // as Windows writes it (code page 950), without its private characters
+	HKSCS = "big5-hkscs" // with the Hong Kong extensions
+)
+
+var (
+	// ErrChanged says that a file was written while it was read.
+	ErrChanged = errors.New("the file was written while it was read")
+	// ErrNoFile says that a path leads to something that is read for ever, such as a
+	// pipe.
+	ErrNoFile = errors.New("it is no ordinary file")
 )
 
 // CSV is a file of comma-separated values (RFC 4180) with the names of the
@@ -35,12 +44,31 @@ const (
 // Each implements Records. A quote that is never closed spoils its own line, not
 // the rest of the file.
 func (c CSV) Each(ctx context.Context, yield func(line int, values []string, fault string) error) error {
+	before, err := os.Stat(c.Path)
+	if err != nil {
+		return fmt.Errorf("feed: %w", err)
+	}
+	if !before.Mode().IsRegular() {
+		return fmt.Errorf("feed: %s: %w", c.Path, ErrNoFile)
+	}
 	f, err := os.Open(c.Path)
 	if err != nil {
 		return fmt.Errorf("feed: %w", err)
 	}
 	defer f.Close()
-	return c.each(f, yield)
+	if err := c.each(f, yield); err != nil {
+		return err
+	}
+	// One that was replaced as a whole is read as it was; one that was written on
+	// may be half of two.
+	read, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("feed: %w", err)
+	}
+	if os.SameFile(before, read) && (read.Size() != before.Size() || !read.ModTime().Equal(before.ModTime())) {
+		return fmt.Errorf("feed: %s: %w", c.Path, ErrChanged)
+	}
+	return nil
 }
 
 func (c CSV) each(from io.Reader, yield func(line int, values []string, fault string) error) error {
@@ -49,9 +77,12 @@ func (c CSV) each(from io.Reader, yield func(line int, values []string, fault st
 	}
 	l := &lines{in: bufio.NewReaderSize(from, maxLine)}
 	decode := func(b []byte) string { return string(b) }
-	if c.Encoding == Big5 {
+	if c.Encoding == Big5 || c.Encoding == HKSCS {
 		d := traditionalchinese.Big5.NewDecoder()
 		decode = func(b []byte) string {
+			if c.Encoding == Big5 && private(b) {
+				return "\ufffd"
+			}
 			d.Reset()
 			out, err := d.Bytes(b)
 			if err != nil {
@@ -87,6 +118,25 @@ func (c CSV) each(from io.Reader, yield func(line int, values []string, fault st
 			return err
 		}
 	}
+}
+
+// private tells whether there is a character of the ranges that code page 950
+// leaves to its users, each city its own: the decoder would read those of Hong Kong.
+func private(b []byte) bool {
+	for i := 0; i < len(b); i++ {
+		lead := b[i]
+		if lead < 0x80 {
+			continue
+		}
+		if i++; i == len(b) {
+			return false // cut: the decoder says so
+		}
+		switch {
+		case lead <= 0xa0, lead >= 0xfa, lead == 0xc6 && b[i] >= 0xa1, lead == 0xc7, lead == 0xc8:
+			return true
+		}
+	}
+	return false
 }
 
 // split reads one record, which may go on in the following lines while a quote
@@ -232,6 +282,8 @@ func ParseEncoding(s string) (string, error) {
 		return UTF8, nil
 	case "big5", "big-5", "cp950", "ms950":
 		return Big5, nil
+	case "big5-hkscs":
+		return HKSCS, nil
 	}
-	return "", fmt.Errorf("%q is no encoding we read: utf-8 or big5", s)
+	return "", fmt.Errorf("%q is no encoding we read: utf-8, big5 or big5-hkscs", s)
 }

@@ -85,6 +85,38 @@ func TestCSV_Big5(t *testing.T) {
 	}
 }
 
+// The characters that each city drew for itself are not Hong Kong's.
+func TestCSV_Big5PrivateCharactersAreNotGuessed(t *testing.T) {
+	for bytes, want := range map[string][2]string{
+		"\xfa\x40": {"", "𠕇"}, "\x8e\x45": {"", "\u6763"}, "\xc6\xa1": {"", "①"}, "\xc8\xfe": {"", "\uffed"}, "\xfe\xfe": {"", "\u79d4"}, "\x81\x40": {"", ""},
+		"\xa4\xfd": {"王", "王"}, "\xf9\xd6": {"碁", "碁"}, "\xc6\x7e": {"籲", "籲"}, "\xc9\x40": {"乂", "乂"}, "\xa4\xfd\xfa": {"", ""},
+	} {
+		for i, encoding := range []string{Big5, HKSCS} {
+			f := readText(t, head+"wang,"+bytes+",,379,a,b,c,1\n", CSV{Encoding: encoding})
+			got := ""
+			if len(f.Rows) == 1 {
+				got = f.Rows[0].Name
+			}
+			if want[i] == "" && len(f.Faults) != 1 || want[i] != "" && got == "" || i == 0 && got != want[i] {
+				t.Errorf("%s %x: %q %+v", encoding, bytes, got, f.Faults)
+			}
+		}
+	}
+}
+
+func TestRead_RefusesWhatCantBeSeen(t *testing.T) {
+	for _, bad := range []string{"\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u200e", "\u3164"} {
+		f := readText(t, head+"wang,王"+bad+"明,,379,a,b,c,1\n", CSV{})
+		if len(f.Rows) != 0 || !strings.Contains(faultsAt(f)[2], "can't be seen") {
+			t.Errorf("%q: %+v", bad, f)
+		}
+	}
+	// A variation sequence chooses between two ways to write one character.
+	if f := readText(t, head+"wang,葛\U000e0100城,,379,a,b,c,1\n", CSV{}); len(f.Rows) != 1 {
+		t.Errorf("%+v", f.Faults)
+	}
+}
+
 func TestRead_ColumnsAreChecked(t *testing.T) {
 	for text, want := range map[string]error{
 		"": ErrEmpty, "account,name\n": ErrColumns, strings.Replace(head, "unit", "name", 1): ErrColumns, "\"account\n": ErrColumns,

@@ -276,6 +276,8 @@ func unfit(v string) string {
 			return "a character was lost in an earlier conversion, or is not in the encoding"
 		case c < 0x20 || c >= 0x7f && c < 0xa0:
 			return "a control character"
+		case c >= 0x200b && c <= 0x200f || c >= 0x2060 && c <= 0x2064 || c == 0xfeff || c == 0xad || c == 0x180e || c == 0x3164 || c == 0x115f || c == 0x1160:
+			return "a character that can't be seen"
 		case c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069:
 			return "a character that turns the direction of writing"
 		}

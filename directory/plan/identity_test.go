@@ -206,6 +206,27 @@ func TestPlan_OutsideItsAgenciesASourceSaysNothing(t *testing.T) {
 	}
 }
 
+// A conversion that lost a character does not change a name that is right.
+func TestPlan_ADamagedNameIsReportedAndReplacesNone(t *testing.T) {
+	w := newWorld(t)
+	w.apply(row(0, "a0"), row(1, "a1"))
+	for _, name := range []string{"人?", "人？", "人□", "人〓", "人\ue000", "人\U000f0000"} {
+		p := w.plan(with(row(0, "a0"), func(r *directory.FedRow) { r.Name, r.Title = name, "科長" }), row(1, "a1"))
+		if p.Counts.Update != 1 || p.Changes[0].To.Name != "人0" || p.Changes[0].To.Title != "科長" || !strings.Contains(reasons(p), "keeps their name") {
+			t.Errorf("%q: %+v %s", name, p.Changes, reasons(p))
+		}
+		// Of somebody new it is all there is.
+		p = w.plan(row(0, "a0"), row(1, "a1"), with(row(2, "a2"), func(r *directory.FedRow) { r.Name = name }))
+		if p.Counts.Add != 1 || p.Changes[0].To.Name != name || !strings.Contains(reasons(p), "4: the name has") {
+			t.Errorf("%q: %+v %s", name, p.Changes, reasons(p))
+		}
+	}
+	w.apply(with(row(0, "a0"), func(r *directory.FedRow) { r.Name = "人\U00020BB7" }), row(1, "a1"))
+	if w.people["p1"].Name != "人\U00020BB7" {
+		t.Error("a rare character is none that was lost")
+	}
+}
+
 // Columns that moved put national IDs where something else belongs.
 func TestPlan_FaultsHoldNoNationalID(t *testing.T) {
 	w := newWorld(t)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
@@ -159,10 +160,29 @@ func (m *maker) profile(g *group, s *directory.Standing, moved []directory.Holdi
 		}
 	}
 	to.State = m.stateOf(g, s)
+	if sign := damaged(main.Name); sign != 0 {
+		reason := fmt.Sprintf("the name has %q, which stands for a character that was lost or is private", sign)
+		if s != nil && s.Name != main.Name {
+			to.Name = s.Name
+			reason += ": the person keeps their name"
+		}
+		m.fault(main, reason, false)
+	}
 	to.Posts = m.posts(g, s, to)
 	var fault string
 	to.Accounts, fault = m.accounts(g, s, moved)
 	return to, fault
+}
+
+// damaged finds the first sign in a name that conversions put for what they don't
+// have; 0 if there is none.
+func damaged(name string) rune {
+	for _, c := range name {
+		if strings.ContainsRune("?？□〓", c) || unicode.Is(unicode.Co, c) {
+			return c
+		}
+	}
+	return 0
 }
 
 // stateOf is enabled if a row is. Whom an administrator disabled, no feed enables.

@@ -36,8 +36,11 @@ type Runner struct {
 	Key    func(context string, data []byte) []byte
 	Seal   func(plain []byte, context string) []byte
 	Now    func() time.Time
-	Holder string // this process, for the lease
+	Holder string // this process and no other, for the lease
 	Logger *slog.Logger
+	// How long a lease lasts without being renewed, and how long a source may take to
+	// be read; 0: a minute, ten minutes.
+	LeaseTime, ReadTime time.Duration
 	// Progress is told what is done, often; nil: nobody is.
 	Progress func(step string, done, of int)
 }
@@ -53,18 +56,14 @@ var (
 
 const (
 	leaseTime = time.Minute
+	readTime  = 10 * time.Minute
 	planLife  = 24 * time.Hour
 	keepPlans = 7 * 24 * time.Hour
 )
 
 // Plan reads the source and keeps a plan, without changing anybody.
 func (r *Runner) Plan(ctx context.Context, s Source, actor string) (*Run, error) {
-	run, _, err := r.plan(ctx, s, actor, func(p *plan.Plan) RunState {
-		if len(p.Asks) > 0 {
-			return Asking
-		}
-		return Planned
-	})
+	run, _, err := r.plan(ctx, s, actor, shown)
 	return run, err
 }
 
@@ -75,106 +74,100 @@ func (r *Runner) Do(ctx context.Context, s Source, actor string) (run *Run, err 
 		if run, err = r.goOn(ctx, s); err != nil {
 			return err
 		}
-		run, err = r.fresh(ctx, s, actor)
+		run, err = r.fresh(ctx, s, actor, "")
 		return err
 	})
 	return run, err
 }
 
-// Confirm applies a kept plan by its name, if the source says the same still: it is
-// read again. ErrOutdated: the plan would be another one now, or it is too old.
+// Confirm applies a plan that was shown, by its name, if the source says the same
+// still: it is read again, since what was asked about an hour ago may have been a
+// feed cut short. ErrOutdated: there was no such plan in the last day, or it would
+// be another one now, which the run that comes with the error is about.
 func (r *Runner) Confirm(ctx context.Context, s Source, name, actor string) (run *Run, err error) {
+	if name == "" {
+		return nil, ErrOutdated
+	}
 	err = r.alone(ctx, s, func(ctx context.Context) error {
-		if _, err := r.goOn(ctx, s); err != nil {
+		if run, err = r.goOn(ctx, s); err != nil {
 			return err
 		}
-		runs, err := r.Runs.Runs(ctx, s.Name, 100)
+		asked, err := r.Runs.NewestRun(ctx, s.Name, name, Asking, Planned)
+		if errors.Is(err, idp.ErrNotFound) || err == nil && r.Now().Sub(asked.StartedAt) > planLife {
+			return ErrOutdated
+		}
 		if err != nil {
 			return err
 		}
-		for i := range runs {
-			found := &runs[i]
-			switch {
-			case found.State == Done && found.Summary.Counts.Changed() > 0:
-				return ErrOutdated // newest first: whatever is older is older than this
-			case (found.State == Asking || found.State == Planned) && found.Plan == name && name != "":
-				if r.Now().Sub(found.StartedAt) > planLife {
-					return ErrOutdated
-				}
-				if err := r.still(ctx, s, name); err != nil {
-					return err
-				}
-				run = found
-				run.State, run.Actor = Applying, actor
-				if err := r.Runs.PutRun(ctx, run); err != nil {
-					return err
-				}
-				return r.apply(ctx, run)
-			}
+		if run, err = r.fresh(ctx, s, actor, name); err != nil {
+			return err
 		}
-		return ErrOutdated
+		asked.State = Replaced
+		return r.Runs.PutRun(ctx, asked)
 	})
 	return run, err
 }
 
-// still makes the plan once more: what was asked about an hour ago may have been a
-// feed cut short.
-func (r *Runner) still(ctx context.Context, s Source, name string) error {
-	p, err := r.make(ctx, s)
-	if err != nil {
-		return fmt.Errorf("source %s: %w", s.Name, err)
-	}
-	if p.ID != name {
-		return fmt.Errorf("%w: the source says something else now", ErrOutdated)
-	}
-	return nil
-}
-
 // goOn finishes what an interrupted run left. Its plan was approved then.
 func (r *Runner) goOn(ctx context.Context, s Source) (*Run, error) {
-	runs, err := r.Runs.Runs(ctx, s.Name, 100)
-	if err != nil {
-		return nil, err
-	}
-	for i := range runs {
-		if runs[i].State != Applying {
-			continue
+	for {
+		left, err := r.Runs.NewestRun(ctx, s.Name, "", Applying)
+		if errors.Is(err, idp.ErrNotFound) {
+			return nil, nil
 		}
-		r.Logger.InfoContext(ctx, "going on with an interrupted synchronisation", "source", s.Name, "run", runs[i].ID)
-		if err := r.apply(ctx, &runs[i]); err != nil {
-			return &runs[i], err
+		if err != nil {
+			return nil, err
+		}
+		r.Logger.InfoContext(ctx, "going on with an interrupted synchronisation", "source", s.Name, "run", left.ID)
+		if err := r.apply(ctx, left); err != nil {
+			return left, err
 		}
 	}
-	return nil, nil
 }
 
-func (r *Runner) fresh(ctx context.Context, s Source, actor string) (*Run, error) {
+// fresh makes a plan and applies it, unless it asks; one that was confirmed by its
+// name is applied all the same, and any other is not.
+func (r *Runner) fresh(ctx context.Context, s Source, actor, confirmed string) (*Run, error) {
 	run, p, err := r.plan(ctx, s, actor, func(p *plan.Plan) RunState {
 		switch {
-		case len(p.Asks) > 0:
+		case confirmed == "" && len(p.Asks) > 0:
 			return Asking
+		case confirmed != "" && confirmed != p.ID:
+			return shown(p)
 		case len(p.Changes) == 0:
 			return Done
 		}
 		return Applying
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return run, err
-	}
-	if len(p.Asks) > 0 {
+	case confirmed != "" && confirmed != p.ID:
+		return run, fmt.Errorf("%w: what the source says now makes the plan %s", ErrOutdated, p.ID)
+	case run.State == Asking:
 		r.Logger.WarnContext(ctx, "synchronisation stopped: the plan has to be confirmed", "source", s.Name, "plan", p.ID, "why", p.Asks)
 		return run, fmt.Errorf("%w: plan %s: %s", ErrAsks, p.ID, strings.Join(p.Asks, "; "))
-	}
-	if run.State == Done {
+	case run.State == Done:
 		return run, nil
 	}
 	p = nil // it is kept: its memory is not needed any more
 	return run, r.apply(ctx, run)
 }
 
+// shown is the state of a plan that nobody applies yet.
+func shown(p *plan.Plan) RunState {
+	if len(p.Asks) > 0 {
+		return Asking
+	}
+	return Planned
+}
+
 // plan reads and plans, and keeps the plan in the state that next gives it.
 func (r *Runner) plan(ctx context.Context, s Source, actor string, next func(*plan.Plan) RunState) (*Run, *plan.Plan, error) {
 	run := &Run{ID: newID(r.Now()), Source: s.Name, Actor: actor, StartedAt: r.Now()}
+	if err := r.Runs.PrunePlans(ctx, r.Now().Add(-keepPlans)); err != nil {
+		return nil, nil, fmt.Errorf("prune plans: %w", err)
+	}
 	p, err := r.make(ctx, s)
 	if err != nil {
 		run.State, run.EndedAt, run.Summary.Error = Failed, r.Now(), err.Error()
@@ -183,6 +176,10 @@ func (r *Runner) plan(ctx context.Context, s Source, actor string, next func(*pl
 	// Kept as a plan first: only a plan that is whole is ever applied.
 	state := next(p)
 	run.Plan, run.Summary = p.ID, Summary{Counts: p.Counts, Asks: p.Asks}
+	changes, err := r.notKept(ctx, run, p, state)
+	if err != nil {
+		return nil, nil, err
+	}
 	run.State = Replaced
 	if state != Applying {
 		run.EndedAt = r.Now()
@@ -190,17 +187,41 @@ func (r *Runner) plan(ctx context.Context, s Source, actor string, next func(*pl
 	if err := r.Runs.PutRun(ctx, run); err != nil {
 		return nil, nil, err
 	}
-	r.tell("keep plan", 0, len(p.Changes))
-	if err := r.Runs.PutPlan(ctx, run.ID, p.Changes, p.Faults); err != nil {
+	r.tell("keep plan", 0, len(changes))
+	if err := r.Runs.PutPlan(ctx, run.ID, changes, p.Faults); err != nil {
 		return nil, nil, fmt.Errorf("keep plan: %w", err)
 	}
 	run.State = state
 	return run, p, r.Runs.PutRun(ctx, run)
 }
 
+// notKept are the changes to be kept: none of a plan that waits to be looked at and
+// is kept already. One that asks every hour is kept once a day.
+func (r *Runner) notKept(ctx context.Context, run *Run, p *plan.Plan, state RunState) ([]directory.Change, error) {
+	if state != Asking && state != Planned {
+		return p.Changes, nil
+	}
+	before, err := r.Runs.NewestRun(ctx, run.Source, p.ID, Asking, Planned)
+	if errors.Is(err, idp.ErrNotFound) {
+		return p.Changes, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the same plan: %w", err)
+	}
+	like, at := before.ID, before.StartedAt
+	if before.Summary.Like != "" {
+		like, at = before.Summary.Like, before.Summary.LikeAt
+	}
+	if r.Now().Sub(at) > planLife {
+		return p.Changes, nil
+	}
+	run.Summary.Like, run.Summary.LikeAt = like, at
+	return nil, nil
+}
+
 func (r *Runner) make(ctx context.Context, s Source) (*plan.Plan, error) {
 	r.tell("read "+s.Name, 0, 0)
-	f, err := feed.Read(ctx, s.People, s.Mapping)
+	f, o, err := r.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -224,64 +245,8 @@ func (r *Runner) make(ctx context.Context, s Source) (*plan.Plan, error) {
 	if state.Bound, state.Retired, err = r.People.Names(ctx); err != nil {
 		return nil, fmt.Errorf("read bindings: %w", err)
 	}
-	o := plan.Options{
-		Source: s.Name, Known: s.Mapping.Known(), Names: r.Names, Key: r.Key, Seal: r.Seal, NewID: directory.NewID,
-		Limits: s.Limits, TotalRows: f.Total, HasUnits: s.Agencies != nil,
-	}
-	if s.Agencies != nil {
-		var faults []directory.Fault
-		if o.Agencies, faults, err = feed.ReadAgencies(ctx, s.Agencies); err != nil {
-			return nil, fmt.Errorf("agencies: %w", err)
-		}
-		o.Also = faults
-	}
-	if len(s.Scope) > 0 {
-		o.Scope = map[string]bool{}
-		for _, agency := range s.Scope {
-			o.Scope[agency] = true
-		}
-	}
 	r.tell("plan", 0, f.Total)
 	return plan.Make(f.Rows, f.Faults, state, o), nil
-}
-
-// alone holds the source's lease while fn runs; fn's context ends if the lease is
-// lost.
-func (r *Runner) alone(ctx context.Context, s Source, fn func(context.Context) error) error {
-	name := LeaseName(s.Name)
-	mine, err := r.Leases.TakeLease(ctx, name, r.Holder, r.Now(), r.Now().Add(leaseTime))
-	if err != nil {
-		return fmt.Errorf("take lease: %w", err)
-	}
-	if !mine {
-		return ErrRunning
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(leaseTime / 4)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			mine, err := r.Leases.TakeLease(ctx, name, r.Holder, r.Now(), r.Now().Add(leaseTime))
-			if err == nil && !mine {
-				cancel(fmt.Errorf("the lease was lost: %w", ErrRunning))
-			}
-		}
-	}()
-	err = fn(ctx)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = cause
-	}
-	cancel(nil)
-	<-ended
-	return errors.Join(err, r.Leases.DropLease(context.WithoutCancel(ctx), name, r.Holder))
 }
 
 // LeaseName is the lease of a source.

@@ -41,7 +41,7 @@ func (r *Runner) IfDue(ctx context.Context, every time.Duration, s Source) error
 		if _, err := r.goOn(ctx, s); err != nil {
 			return err
 		}
-		_, err := r.fresh(ctx, s, "node:"+r.Holder)
+		_, err := r.fresh(ctx, s, "node:"+r.Holder, "")
 		return err
 	})
 	if errors.Is(err, ErrRunning) || errors.Is(err, ErrAsks) {

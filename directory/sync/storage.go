@@ -41,6 +41,9 @@ type Summary struct {
 	Asks   []string    `json:"asks,omitempty"`
 	Error  string      `json:"error,omitempty"`
 	Failed int         `json:"failed"` // changes that were not possible
+
+	Like   string    `json:"like,omitempty"` // the run before that keeps the same plan
+	LikeAt time.Time `json:"like_at,omitzero"`
 }
 
 // Progress is how many changes of a run are in which state.
@@ -95,6 +98,7 @@ type Runs interface {
 	Faults(ctx context.Context, runID string) ([]directory.Fault, error)
 	// Progress counts a run's changes.
 	Progress(ctx context.Context, runID string) (Progress, error)
-	// PrunePlans deletes the changes and faults of runs that ended before.
+	// PrunePlans deletes the changes and faults of runs that ended before, and of those
+	// begun before whose plan never became whole.
 	PrunePlans(ctx context.Context, before time.Time) error
 }
