@@ -18,7 +18,6 @@ const (
 	pruneAttempts   query = `DELETE FROM qr_attempts WHERE browser IN (SELECT browser FROM qr_attempts WHERE ends_at < $1 LIMIT $2) AND ends_at < $1`
 	pruneAnswered   query = `DELETE FROM used_challenges WHERE challenge IN (SELECT challenge FROM used_challenges WHERE ends_at < $1 LIMIT $2)`
 	pruneGivenUp    query = `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE given_up_at <> 0 AND given_up_at < $1 LIMIT $2)`
-	pruneEffects    query = `DELETE FROM directory_effects WHERE id IN (SELECT id FROM directory_effects WHERE state = 'done' AND made_at < $1 LIMIT $2)`
 	pruneSources    query = `DELETE FROM source_names WHERE name_key IN (SELECT name_key FROM source_names WHERE failed_at < $1 LIMIT $2) AND failed_at < $1`
 )
 
@@ -28,7 +27,6 @@ const (
 	keepTries  = 7 * 24 * time.Hour
 
 	keepGivenUp    = 30 * 24 * time.Hour
-	keepEffects    = 30 * 24 * time.Hour
 	keepDeliveries = 30 * 24 * time.Hour // for the helpdesk; they hold no secret any more
 )
 
@@ -55,7 +53,6 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err er
 		{pruneTries, now.Add(-keepTries)},
 		{pruneSources, now.Add(-keepTries)},
 		{pruneKnown, now.Add(-keepKnown)},
-		{pruneEffects, now.Add(-keepEffects)},
 		{pruneDeliveries, now.Add(-keepDeliveries)},
 		{pruneEffects, now.Add(-keepEffects)},
 	} {

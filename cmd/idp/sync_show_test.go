@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,9 @@ func TestSyncStatus_ShowsRunsAndNotPlans(t *testing.T) {
 		"idp.yaml":   "issuer: http://localhost:8080\nmaster_key_file: master.key\nstore: {sqlite: idp.db}\n" + sync,
 		"people.csv": fedPeople(100),
 	})
+	if _, err := keys.OpenMaster(filepath.Join(dir, "master.key"), true); err != nil {
+		t.Fatal(err)
+	}
 	operate(t, dir, "migrate")
 	operate(t, dir, "sync", "run")
 	put(t, dir, map[string]string{"people.csv": fedPeople(95)})
