@@ -264,3 +264,38 @@ func TestSynchronisedChangesAreNoAdministrators(t *testing.T) {
 		w.wantTo(b.asks("ab1001", w.newCard(0, "王小明", "0000000000001001", "6789")), "/card/bind?step=5")
 	})
 }
+
+// TestCorrectionsByHandWaitForASecond: a name or a national ID that was changed to
+// fit a card is no way in either.
+func TestCorrectionsByHandWaitForASecond(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		second := w.administrator("ab1003", policy.RoleHelpdesk, "")
+		correct := func(c directory.Correction) error {
+			c.PersonID, c.Actor, c.Reason, c.At = w.person["ab1001"].ID, "operator:alice", "changed", w.clock()
+			return w.db.Correct(t.Context(), c)
+		}
+		if err := correct(directory.Correction{Name: "王大明"}); !errors.Is(err, idp.ErrConflict) {
+			t.Fatalf("while the portal feeds people: %v", err)
+		}
+		w.phase(policy.PhaseCoexist, policy.PhaseDirectory)
+		for _, c := range []directory.Correction{
+			{Name: "王大明"}, {Identity: &directory.Identity{Sealed: []byte("s"), Hash: []byte("h"), Tail: "6789"}},
+		} {
+			if err := correct(c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := w.browser()
+		w.wantTo(b.asks("ab1001", w.newCard(0, "王大明", "0000000000001001", "6789")), "/card/bind")
+		waiting := w.waits("ab1001")
+		if len(waiting.Changes) != 2 || w.bound("ab1001") {
+			t.Errorf("%+v", waiting.Changes)
+		}
+		if err := w.decide(true, waiting.ID, second, "operator:alice"); !errors.Is(err, directory.DecisionSelf) {
+			t.Errorf("%v", err)
+		}
+		if err := w.decide(true, waiting.ID, second, ""); err != nil || !w.bound("ab1001") {
+			t.Error(err)
+		}
+	})
+}

@@ -24,6 +24,7 @@ var (
 	_ admin.Store               = (*Store)(nil)
 	_ admin.People              = (*Store)(nil)
 	_ directory.Choices         = (*Store)(nil)
+	_ directory.Corrections     = (*Store)(nil)
 	_ directory.Seconds         = (*Store)(nil)
 	_ portal.Cards              = (*Store)(nil)
 	_ oidc.Grants               = (*Store)(nil)

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
+)
+
+const (
+	correctable query = `UPDATE persons SET updated_at = $2 WHERE id = $1 AND NOT shared AND state <> 'departed'
+		AND EXISTS (SELECT 1 FROM settings WHERE key = 'phase' AND value <> 'coexist')`
+	formerly    query = `SELECT name, id_tail FROM persons WHERE id = $1`
+	correctName query = `UPDATE persons SET name = $2 WHERE id = $1`
+)
+
+// Correct implements directory.Corrections.
+func (s *Store) Correct(ctx context.Context, c directory.Correction, events ...idp.Event) error {
+	err := s.write(ctx, func(r runner) error {
+		n, err := r.exec(with(correctable, c.PersonID, micros(c.At)))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return idp.ErrConflict
+		}
+		var name, tail string
+		if err := r.row(with(formerly, c.PersonID), &name, &tail); err != nil {
+			return err
+		}
+		var list []statement
+		var fields []directory.FieldChange
+		note := func(what string) {
+			list = append(list, with(noteAdmin, directory.NewID(), c.PersonID, what, c.Actor, micros(c.At)))
+		}
+		if c.Name != "" {
+			list = append(list, with(correctName, c.PersonID, c.Name))
+			fields = append(fields, directory.FieldChange{Field: "name", Old: name, New: c.Name})
+			note(directory.ChangedName)
+		}
+		if c.Identity != nil {
+			list = append(list, with(updateIdentity, c.PersonID, c.Identity.Sealed, c.Identity.Hash, c.Identity.Tail))
+			fields = append(fields, directory.FieldChange{Field: "national_id", Old: tail, New: c.Identity.Tail})
+			note(directory.ChangedNationalID)
+		}
+		list = append(list, with(noteChange, c.PersonID, "correct/"+directory.NewID(), micros(c.At), c.Actor, "correct", text(fields)))
+		for _, st := range append(list, inserts(events)...) {
+			if _, err := r.exec(st); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errDuplicate) {
+		return idp.ErrConflict
+	}
+	return err
+}
