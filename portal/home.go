@@ -81,6 +81,9 @@ func (h *Handler) homeView(r *http.Request, c *session.Current) (templates.Home,
 		}
 		v.Admin = len(roles) > 0
 	}
+	if v.Changes, err = h.changes(r.Context(), c); err != nil {
+		return v, err
+	}
 	sessions, err := h.sessionsOf(r, p.ID)
 	if err != nil {
 		return v, err

@@ -70,6 +70,7 @@ type Factors struct {
 	Lax      bool          // a password and a one-time code do in place of the card
 	Apps     []AppLink     // where the app is
 	Holders  Holders       // whose card it is
+	Told     Told          // how people hear of changes
 	Stop     chan struct{} // closed when the node stops; nil: never
 }
 

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,6 +39,9 @@ func (r *Renderer) Letter(kind, person, what string, at time.Time) (subject, tex
 	}
 	return r.Word(Chinese, "mail.subject", r.Word(Chinese, "mail.what."+kind)), b.String(), true
 }
+
+// Tells tells whether people are told of events of that kind.
+func Tells(kind string) bool { return slices.Contains(letterKinds, kind) }
 
 func letterKeys() []string {
 	keys := []string{"mail.hello", "mail.thing", "mail.when", "mail.notyou", "mail.subject"}

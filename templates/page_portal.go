@@ -47,6 +47,15 @@ func (p *page) NeedsAttention() bool {
 	return ok && (!v.CardBound || !v.CardEnds.IsZero() && v.CardEnds.Sub(p.Now()) < cardWarning)
 }
 
+// changesNew is how long a change is put before one's eyes; older ones unfold.
+const changesNew = 14 * 24 * time.Hour
+
+// ChangesAreNew tells whether one of the changes is of the last days.
+func (p *page) ChangesAreNew() bool {
+	v, ok := p.V.(Home)
+	return ok && len(v.Changes) > 0 && p.Now().Sub(v.Changes[0].At) < changesNew
+}
+
 // Query is what was searched for, without scripts.
 func (p *page) Query() string { return p.req.URL.Query().Get("q") }
 

@@ -161,6 +161,15 @@ type Home struct {
 	BindURL                   string // default /card/bind
 	Admin                     bool   // has an administrator's role
 	Choose                    bool   // has several TPEAD accounts and has to keep one
+	Changes                   []FactorChange
+}
+
+// FactorChange is a change of somebody's ways to log in, for whom no mail
+// reaches. The newest comes first.
+type FactorChange struct {
+	Kind    string // of the event: one that Tells knows
+	At      time.Time
+	ByOther bool // the helpdesk or an administrator did it
 }
 
 // The notices of the first page.

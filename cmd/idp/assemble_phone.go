@@ -237,7 +237,7 @@ func (h *house) forLogin(f *factors) login.Factors {
 
 // forPortal is what a person manages.
 func (h *house) forPortal(f *factors) portal.Factors {
-	out := portal.Factors{Fresh: f.changes, Holders: h.store, Lax: h.config.Phones.BindWithCode, Stop: f.stop}
+	out := portal.Factors{Told: portal.Told{Events: h.eventsOf, Mail: f.box != nil}, Fresh: f.changes, Holders: h.store, Lax: h.config.Phones.BindWithCode, Stop: f.stop}
 	if f.enroller != nil {
 		out.Enroller, out.Devices, out.Waiting = f.enroller, f.devices, f.notifier
 		for _, app := range []portal.AppLink{

@@ -132,6 +132,8 @@ func securityStories() []story {
 		{"security-stuck", same(templates.Security{Base: base, Stuck: true, Devices: full.Devices[1:]})},
 		{"security", same(full)}, {"security-empty", same(templates.Security{Base: base})},
 		{"security-offer", same(offer)}, {"security-codes", same(codes)},
+		{"home-changes", same(templates.Home{Base: base, Name: longName, Level: idp.LevelCard, LoginAt: now(), CardBound: true, CardEnds: now().Add(900 * 24 * time.Hour),
+			Changes: []templates.FactorChange{{Kind: "passkey.add", At: now().Add(-2 * 24 * time.Hour)}, {Kind: "phone.suspend", At: now().Add(-40 * 24 * time.Hour), ByOther: true}}})},
 		{"home-phone", same(templates.Home{Base: base, Name: longName, Level: idp.LevelCard, LoginAt: now(), CardBound: true, NoPhone: true,
 			CardEnds: now().Add(900 * 24 * time.Hour)})},
 	}
