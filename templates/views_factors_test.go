@@ -52,6 +52,13 @@ func factorViews(base Base, s, u string) map[string]View {
 		full.Devices = append(full.Devices, DeviceRow{ID: s, Name: s, Platform: s, Standing: standing, BoundAt: clock, EndsAt: clock})
 	}
 	views["security-full"] = full
+	views["security-stuck"] = Security{Base: base, Stuck: true, Devices: full.Devices[1:2]}
+	views["device-5-called-off"] = PhoneBind{Base: base, Step: 5, State: KeyOver, Called: true, ID: s}
+	changed := Home{Base: base, CardBound: true}
+	for _, kind := range letterKinds {
+		changed.Changes = append(changed.Changes, FactorChange{Kind: kind, At: clock, ByOther: kind == "phone.suspend"})
+	}
+	views["home-changes"] = changed
 	full.Offer, full.NewCodes = &OTPOffer{Code: smallCode, Secret: s}, []string{s, s}
 	views["security-offer"] = full
 	for _, notice := range factorNotices {
