@@ -15,8 +15,11 @@ const (
 	noteScan query = `UPDATE devices AS d SET signed_at = $3, s1 = $2, s2 = d.s1, s3 = d.s2, s4 = d.s3, s5 = d.s4
 		WHERE d.id = $1 AND d.signed_at < $3 AND ` + deviceActive + `
 			AND (CASE CAST($4 AS BIGINT) WHEN 1 THEN d.s1 WHEN 2 THEN d.s2 WHEN 3 THEN d.s3 WHEN 4 THEN d.s4 ELSE d.s5 END) <= $5`
+	// fewScans names both states of the index on open attempts: SQLite takes it
+	// only for those very words.
 	fewScans query = `SELECT 1 AS few FROM devices d WHERE d.id = $1
-		AND (SELECT COUNT(*) FROM qr_attempts WHERE device_id = $1 AND state = 'scanned' AND ends_at > $2 AND browser <> $3) < $4`
+		AND (SELECT COUNT(*) FROM qr_attempts WHERE device_id = $1 AND state IN ('scanned', 'approved') AND state = 'scanned'
+			AND ends_at > $2 AND browser <> $3) < $4`
 	// putAttempt leaves an open attempt of the browser alone, and one that was
 	// closed since the code was issued ($12): a code is good once.
 	putAttempt query = `INSERT INTO qr_attempts (browser, id, flow, client_id, device_id, person_id, nonce, state, pc, scanned_at, changed_at, ends_at)
