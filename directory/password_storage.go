@@ -75,6 +75,9 @@ type PasswordKeeper interface {
 	// n.First, or somebody else is at the intent or has ended it. Older deliveries to the same account are replaced; one that
 	// is under way is waited for.
 	SetPassword(ctx context.Context, n NewPassword, events ...idp.Event) error
+	// PasswordSettled forgets that a start password has to be changed, if nothing was
+	// changed after since.
+	PasswordSettled(ctx context.Context, personID string, since time.Time) error
 	// TakeDeliveries leases up to limit deliveries that are due at now: nobody
 	// else gets them before until. Each take counts as a try.
 	TakeDeliveries(ctx context.Context, lease string, now, until time.Time, limit int) ([]Delivery, error)

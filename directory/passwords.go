@@ -132,12 +132,8 @@ func (p *Passwords) ChangeOwn(ctx context.Context, person *idp.Person, old, pass
 	if err != nil {
 		return nil, err
 	}
-	standing, err := p.Keeper.PasswordStanding(ctx, person.ID)
-	if err != nil {
-		return nil, fmt.Errorf("read standing: %w", err)
-	}
-	if !standing.MustChange && p.Rules.Young(standing.ChangedAt, p.Now()) && standing.ResetAt != standing.ChangedAt {
-		return nil, &policy.FaultsError{Faults: []policy.Fault{policy.FaultYoung}}
+	if err := p.young(ctx, person.ID); err != nil {
+		return nil, err
 	}
 	if err := p.check(ctx, person, password); err != nil {
 		return nil, err
@@ -188,6 +184,9 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 func (p *Passwords) SetByCard(ctx context.Context, person *idp.Person, password, session string) (*Changed, error) {
 	account, err := p.Target(ctx, person.ID)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.young(ctx, person.ID); err != nil {
 		return nil, err
 	}
 	if err := p.check(ctx, person, password); err != nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/policy"
 )
 
 // After is what a right password does not open: Gate.After. Ages and start
@@ -33,6 +35,7 @@ func (p *Passwords) After(ctx context.Context, account idp.Account, here bool) e
 		}
 	}
 	if !here {
+		p.settled(ctx, account)
 		return nil // its directory has said so by itself
 	}
 	standing, err := p.Keeper.PasswordStanding(ctx, account.PersonID)
@@ -43,6 +46,42 @@ func (p *Passwords) After(ctx context.Context, account idp.Account, here bool) e
 		return fmt.Errorf("%w: the start password has ended", ErrDisabled)
 	case standing.MustChange, p.Rules.Due(standing.ChangedAt, p.Now()):
 		return ErrMustChange
+	}
+	return nil
+}
+
+// resetSpreads is how long a controller may go without hearing of a reset.
+const resetSpreads = 15 * time.Minute
+
+// settled forgets the start password of an account whose directory has taken a
+// password without asking for another one: its owner has changed it there, at the
+// PC.
+func (p *Passwords) settled(ctx context.Context, account idp.Account) {
+	standing, err := p.Keeper.PasswordStanding(ctx, account.PersonID)
+	if err == nil && (!standing.MustChange || standing.ResetAt.IsZero() || p.Now().Before(standing.ResetAt.Add(resetSpreads))) {
+		return
+	}
+	var target *idp.Account
+	if err == nil {
+		target, err = p.Target(ctx, account.PersonID)
+	}
+	if err == nil && target.Name == account.Name {
+		err = p.Keeper.PasswordSettled(ctx, account.PersonID, standing.ChangedAt)
+	}
+	if err != nil && !errors.Is(err, ErrUnbound) {
+		p.Logger.WarnContext(ctx, "a start password that was changed elsewhere is still noted", "error", err) // the next login forgets it
+	}
+}
+
+// young tells whether the password was changed too short a while ago to be changed
+// again; one that an administrator set never was.
+func (p *Passwords) young(ctx context.Context, personID string) error {
+	standing, err := p.Keeper.PasswordStanding(ctx, personID)
+	if err != nil {
+		return fmt.Errorf("read standing: %w", err)
+	}
+	if !standing.MustChange && p.Rules.Young(standing.ChangedAt, p.Now()) && standing.ResetAt != standing.ChangedAt {
+		return &policy.FaultsError{Faults: []policy.Fault{policy.FaultYoung}}
 	}
 	return nil
 }

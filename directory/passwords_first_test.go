@@ -143,3 +143,70 @@ func TestFirstPasswordOfAnAccountThatWasGiven(t *testing.T) {
 		}
 	})
 }
+
+// TestStartPasswordChangedAtThePC ends for the directory, and so for us.
+func TestStartPasswordChangedAtThePC(t *testing.T) {
+	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
+		v := &vault{pw: map[string]string{}}
+		d.world.Gate.Routes = []directory.Route{routed("ad", v, idp.AccountSingle, idp.AccountTPEAD)}
+		reset := func() (start string) {
+			t.Helper()
+			start, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "why")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return start
+		}
+		change := func(old, password string) string {
+			_, err := d.ChangeFirst(d.context(), "ab1234", old, password)
+			return outcome(nil, err)
+		}
+		start := reset()
+		v.must = directory.ErrMustChange
+		d.pass(25 * time.Hour)
+		if got := change(start, "Lanterns7&Fog"); got != "disabled" {
+			t.Errorf("a start password that has ended: %s", got)
+		}
+		start = reset()
+		v.must = nil
+		d.want(d.try("ab1234", start), "ok") // by a controller that has not heard of it
+		v.must = directory.ErrMustChange
+		d.pass(25 * time.Hour)
+		if got := change(start, "Lanterns7&Fog"); got != "disabled" {
+			t.Errorf("a start password that has ended, after a late controller: %s", got)
+		}
+		reset()
+		v.pw["ab1234"], v.must = "Changed-At-PC-1!", nil
+		d.pass(25 * time.Hour)
+		d.want(d.try("ab1234", "Changed-At-PC-1!"), "ok")
+		v.must = directory.ErrMustChange // its administrators ask for another one
+		if _, err := d.ChangeFirst(d.context(), "ab1234", "Changed-At-PC-1!", "Lanterns7&Fog"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestT240_CardIsNoWayRoundTheHistory changes by the card as often as it takes to
+// have the old one again.
+func TestT240_CardIsNoWayRoundTheHistory(t *testing.T) {
+	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
+		set := func(password string) error {
+			_, err := d.SetByCard(d.context(), d.person(), password, "")
+			return err
+		}
+		if err := set("Lanterns7&Fog"); err != nil {
+			t.Fatal(err)
+		}
+		d.wantFault(set("Harbour9&Fog"), policy.FaultYoung)
+		if _, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "why"); err != nil {
+			t.Fatal(err)
+		}
+		if err := set("Harbour9&Fog"); err != nil { // an administrator's is no choice of the owner's
+			t.Fatal(err)
+		}
+		d.pass(25 * time.Hour)
+		if err := set("Sparrow4&Rain"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -17,6 +17,7 @@ const (
 		ON CONFLICT (person_id) DO UPDATE SET changed_at = excluded.changed_at, must_change = excluded.must_change, ends_at = excluded.ends_at,
 			reset_at = CASE WHEN excluded.reset_at > 0 THEN excluded.reset_at ELSE password_standing.reset_at END
 		WHERE password_standing.changed_at = $6`
+	settlePassword query = `UPDATE password_standing SET must_change = FALSE, ends_at = 0 WHERE person_id = $1 AND changed_at = $2 AND must_change`
 	addOldPassword query = `INSERT INTO password_history (person_id, number, sealed)
 		VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM password_history WHERE person_id = $1), $2)`
 	cutOldPasswords query = `DELETE FROM password_history WHERE person_id = $1
@@ -64,6 +65,12 @@ func (s *Store) PasswordStanding(ctx context.Context, personID string) (*directo
 		})
 	})
 	return st, err
+}
+
+// PasswordSettled implements directory.PasswordKeeper.
+func (s *Store) PasswordSettled(ctx context.Context, personID string, since time.Time) error {
+	_, err := s.one(ctx, with(settlePassword, personID, micros(since)))
+	return err
 }
 
 // SetPassword implements directory.PasswordKeeper.
