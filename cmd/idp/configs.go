@@ -71,9 +71,11 @@ func checkFiles(cfg *config.Config) error {
 	if _, err := storeOptions(cfg); err != nil {
 		faults = append(faults, err)
 	}
-	if _, err := openDirectories(cfg, nil, slog.New(slog.DiscardHandler), time.Now); err != nil {
+	d, err := openDirectories(cfg, nil, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
 		faults = append(faults, err)
 	}
+	d.close()
 	if _, err := syncSources(cfg); err != nil {
 		faults = append(faults, err)
 	}
