@@ -151,7 +151,8 @@ func measureGrowth(b testing.TB, binary string, s settings) []grown {
 	return all
 }
 
-// multiply copies a grant until there are n more, each with its own secrets.
+// multiply copies a grant until there are n more, each with its own secrets, made
+// a millisecond after the other.
 func multiply(path string, n int) error {
 	db, err := sql.Open("sqlite", "file:"+path)
 	if err != nil {
@@ -172,7 +173,7 @@ func multiply(path string, n int) error {
 	for i, name := range columns {
 		switch name {
 		case "id":
-			values[i] = "randomblob(16)"
+			values[i] = fmt.Sprintf("unhex(printf('%%012x', %d + i)) || randomblob(10)", time.Now().UnixMilli()-int64(n))
 		case "code_hash", "access_hash":
 			values[i] = "randomblob(32)"
 		case "session_id":
