@@ -18,7 +18,9 @@ const settleTime = 5 * time.Second
 // releaseMemory gives back, once the start is over, what only the start
 // needed: the heap's free pages, and those pages of the program file that
 // initialising every package brought in. The kernel reads the few that are
-// used again from its page cache.
+// used again. A program that was just linked lies in the page cache in large
+// pieces, and Linux 6.18 maps each of them whole for one byte of it: so they
+// leave that, too, where the program is ours or nobody else uses it.
 func releaseMemory(ctx context.Context) {
 	select {
 	case <-ctx.Done():
@@ -26,6 +28,10 @@ func releaseMemory(ctx context.Context) {
 	case <-time.After(settleTime):
 	}
 	debug.FreeOSMemory()
+	if program, err := os.Open("/proc/self/exe"); err == nil {
+		_ = program.Sync() // what is not on disk yet can't leave
+		program.Close()
+	}
 	maps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return
@@ -36,6 +42,9 @@ func releaseMemory(ctx context.Context) {
 		m.read(lines.Text())
 	}
 }
+
+// madvPageout is MADV_PAGEOUT (madvise(2), since Linux 5.4).
+const madvPageout = 21
 
 // mapping is one entry of smaps (proc_pid_smaps(5)).
 type mapping struct {
@@ -52,6 +61,8 @@ func (m *mapping) read(line string) {
 	}
 	// A page that was written to, by the linker, is in no file: it must stay.
 	if name, value, _ := strings.Cut(line, ":"); name == "Anonymous" && strings.TrimSpace(value) == "0 kB" && m.clean {
-		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, m.start, m.end-m.start, syscall.MADV_DONTNEED)
+		for _, advice := range []uintptr{madvPageout, syscall.MADV_DONTNEED} {
+			_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, m.start, m.end-m.start, advice)
+		}
 	}
 }
