@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,15 +14,12 @@ import (
 // what was disabled by hand is listed.
 func TestSyncStatus_ShowsRunsAndNotPlans(t *testing.T) {
 	dir := t.TempDir()
-	const sync = "sync:\n  every: 0s\n  sources:\n    - {name: portal, kind: csv, file: people.csv}\n"
+	const settings = "master_key_file: master.key\nstore: {sqlite: idp.db}\nsync:\n  every: 0s\n  sources:\n    - {name: portal, kind: csv, file: people.csv}\n"
 	put(t, dir, map[string]string{
-		"idp.yaml":   "issuer: http://localhost:8080\nmaster_key_file: master.key\nstore: {sqlite: idp.db}\n" + sync,
+		"idp.yaml":   "issuer: http://localhost:8080\n" + settings,
 		"people.csv": fedPeople(100),
 	})
-	if _, err := keys.OpenMaster(filepath.Join(dir, "master.key"), true); err != nil {
-		t.Fatal(err)
-	}
-	operate(t, dir, "migrate")
+	startProcess(t, dir, settings)
 	operate(t, dir, "sync", "run")
 	put(t, dir, map[string]string{"people.csv": fedPeople(95)})
 	first := operate(t, dir, "sync", "plan")
