@@ -31,8 +31,17 @@ type intentBody struct {
 func (s *Store) BeginPassword(ctx context.Context, i directory.Intent) error {
 	err := s.write(ctx, func(r runner) error {
 		if _, err := r.exec(with(addIntent, i.PersonID, i.ID, i.Account, text(intentBody{i.New, i.Event}), notNil(i.Secret),
-			micros(i.MadeAt), micros(i.DueAt), micros(i.EndsAt))); err != nil || i.New.First == "" {
+			micros(i.MadeAt), micros(i.DueAt), micros(i.EndsAt))); err != nil {
 			return err
+		}
+		if i.New.Reset {
+			// From now on the directory may have an administrator's password.
+			if _, err := r.exec(with(noteAdmin, i.ID, i.PersonID, directory.ChangedPassword, i.New.Actor, micros(i.MadeAt))); err != nil {
+				return err
+			}
+		}
+		if i.New.First == "" {
+			return nil
 		}
 		// Nobody else is at this person's password now.
 		var unknown int64
@@ -81,7 +90,19 @@ func (s *Store) IntentLater(ctx context.Context, id, lease string, due time.Time
 
 // DropIntent implements directory.PasswordIntents.
 func (s *Store) DropIntent(ctx context.Context, id, lease string, events ...idp.Event) error {
-	return s.conditional(ctx, with(dropIntent, id, lease), idp.ErrConflict, events)
+	return s.write(ctx, func(r runner) error {
+		ended, err := r.exec(with(dropIntent, id, lease))
+		if err != nil {
+			return err
+		}
+		if ended == 0 {
+			return idp.ErrConflict
+		}
+		if _, err := r.exec(with(forgetAdmin, id)); err != nil {
+			return err
+		}
+		return keep(r, events)
+	})
 }
 
 // GiveUpIntent implements directory.PasswordIntents.

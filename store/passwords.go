@@ -108,7 +108,11 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 			with(markPassword, n.PersonID, micros(n.At)),
 			with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)))
 		if n.Reset {
-			list = append(list, with(noteAdmin, directory.NewID(), n.PersonID, directory.ChangedPassword, n.Actor, micros(n.At)))
+			id := n.Intent // noted when it was begun
+			if id == "" {
+				id = directory.NewID()
+			}
+			list = append(list, with(noteAdmin, id, n.PersonID, directory.ChangedPassword, n.Actor, micros(n.At)))
 		}
 		if n.Hash != "" {
 			list = append(list, with(putPassword, n.PersonID, n.Hash, micros(n.At)))

@@ -14,7 +14,10 @@ const (
 	reaches query = `EXISTS (SELECT 1 FROM roles r JOIN persons m ON m.id = r.person_id WHERE r.person_id = $1 AND m.state = 'enabled'
 		AND (r.kind = 'helpdesk' OR r.kind = 'people' AND r.agency = p.agency AND r.agency <> ''))`
 
-	noteAdmin query = `INSERT INTO admin_changes (id, person_id, what, actor, changed_at, asked_in, settled_at) VALUES ($1, $2, $3, $4, $5, '', 0)`
+	noteAdmin query = `INSERT INTO admin_changes (id, person_id, what, actor, changed_at, asked_in, settled_at) VALUES ($1, $2, $3, $4, $5, '', 0)
+		ON CONFLICT (id) DO NOTHING`
+	// What was begun and changed nothing.
+	forgetAdmin query = `DELETE FROM admin_changes WHERE id = $1 AND settled_at = 0`
 	// While a change is open there is no person_id, which the table refuses.
 	bindFirst query = `INSERT INTO cards (id, person_id, issuer_key_id, subject_serial, fingerprint, certificate, name, not_after, bound_at, unbound_at)
 		VALUES ($1, (SELECT p.id FROM persons p WHERE p.id = $2
