@@ -100,6 +100,8 @@ type DirectoryBackend struct {
 	// are never looked at: each to the first backend of mail with the agency, else to
 	// passwords.mail_table. Empty: tpead and single.
 	Accounts []string `yaml:"accounts" example:"[tpead, single]"`
+	// Where the accounts of agencies belong: CODE=DN, each below base. The entries of other agencies stay where they are.
+	Places []string `yaml:"places" example:"[]"`
 	// Codes of the agencies whose people are in it. Empty: all.
 	Agencies []string `yaml:"agencies" example:"[]"`
 	// Time to connect, TLS included. 0s: 1s.

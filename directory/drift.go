@@ -12,9 +12,14 @@ type Drift struct {
 	Agency  string `json:"agency"`
 	Name    string `json:"name"`
 	Account string `json:"account"`
+	Field   string `json:"field,omitempty"` // what is shown otherwise; empty: whether it is open
 	Here    string `json:"here"`
 	There   string `json:"there"`
+
+	PersonID string `json:"-"`
 }
+
+const driftOpen = "open"
 
 // driftAtOnce is how many accounts are asked about at once.
 const driftAtOnce = 500
@@ -25,6 +30,8 @@ type Held struct {
 	Name    string
 	Agency  string
 	Open    bool
+
+	AgencyName, Unit, Title string
 }
 
 // Holdings lists the accounts that directories may have.
@@ -35,7 +42,8 @@ type Holdings interface {
 }
 
 // FindDrift holds our accounts against their directories, and changes nothing:
-// who may log in here and not there, or there and not here.
+// who may log in here and not there, or there and not here, and of whom something
+// else is shown there.
 func FindDrift(ctx context.Context, g *Gate, kept Holdings) ([]Drift, error) {
 	found := []Drift{}
 	var some []Held
@@ -78,13 +86,19 @@ func drifted(ctx context.Context, g *Gate, some []Held) (found []Drift, err erro
 			open[a.Name] = true
 		}
 	}
-	state := map[bool]string{true: "open", false: "closed or missing"}
+	state := map[bool]string{true: driftOpen, false: "closed or missing"}
+	var both []Held
 	for _, h := range some {
+		if h.Open && open[h.Account.Name] {
+			both = append(both, h)
+		}
 		if watched[h.Account.Name] && h.Open != open[h.Account.Name] {
 			found = append(found, Drift{
 				Agency: h.Agency, Name: h.Name, Account: h.Account.Name, Here: state[h.Open], There: state[open[h.Account.Name]],
+				PersonID: h.Account.PersonID,
 			})
 		}
 	}
-	return found, nil
+	more, err := describedOtherwise(ctx, g, both)
+	return append(found, more...), err
 }

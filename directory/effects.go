@@ -19,6 +19,7 @@ const (
 	EffectRename  = "rename"
 	EffectEnable  = "enable"
 	EffectDisable = "disable"
+	EffectUpdate  = "update" // of name, unit, title or agency
 )
 
 // Effect is what a directory elsewhere is to be told after our own commit. It
@@ -175,6 +176,11 @@ func (t *Teller) tell(ctx context.Context, e Effect) error {
 		if err := w.MakeAccount(ctx, account, person.Name); err != nil {
 			return err
 		}
+		if d, ok := w.(Describer); ok {
+			if err := d.Describe(ctx, account, describe(person)); err != nil {
+				return err
+			}
+		}
 		return t.closeAfter(ctx, w, account)
 	case EffectRename:
 		if err := w.RenameAccount(ctx, account, e.Former); err != nil {
@@ -183,6 +189,11 @@ func (t *Teller) tell(ctx context.Context, e Effect) error {
 		return t.closeAfter(ctx, w, account)
 	case EffectEnable, EffectDisable:
 		return t.turn(ctx, w, account)
+	case EffectUpdate:
+		if d, ok := w.(Describer); ok {
+			return d.Describe(ctx, account, describe(person))
+		}
+		return nil
 	}
 	return fmt.Errorf("effect of kind %q: %w", e.Kind, idp.ErrConflict)
 }

@@ -137,8 +137,8 @@ func (s *Store) PutDoor(ctx context.Context, account string, shut time.Time) err
 	return err
 }
 
-const directoryAccounts query = `SELECT a.name, a.kind, a.given, a.agency, p.id, p.name, COALESCE(p.agency, ''), p.state = 'enabled' AND a.state = 'active'
-	FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.kind IN ('tpead', 'single') AND a.name > $1
+const directoryAccounts query = `SELECT a.name, a.kind, a.given, a.agency, p.id, p.name, COALESCE(p.agency, ''), p.state = 'enabled' AND a.state = 'active',
+	COALESCE(g.name, ''), p.unit, p.title FROM accounts a JOIN persons p ON p.id = a.person_id LEFT JOIN agencies g ON g.code = p.agency WHERE a.kind IN ('tpead', 'single') AND a.name > $1
 	AND NOT EXISTS (SELECT 1 FROM directory_effects e WHERE e.person_id = p.id AND e.state = 'waiting') ORDER BY a.name LIMIT 1000`
 
 // DirectoryAccounts implements directory.Holdings: by pages, so that nothing is
@@ -150,7 +150,8 @@ func (s *Store) DirectoryAccounts(ctx context.Context, yield func(directory.Held
 			page = nil
 			return r.rows(with(directoryAccounts, after), func(scan scan) error {
 				var h directory.Held
-				if err := scan(&h.Account.Name, &h.Account.Kind, &h.Account.Given, &h.Account.Agency, &h.Account.PersonID, &h.Name, &h.Agency, &h.Open); err != nil {
+				if err := scan(&h.Account.Name, &h.Account.Kind, &h.Account.Given, &h.Account.Agency, &h.Account.PersonID, &h.Name, &h.Agency, &h.Open,
+					&h.AgencyName, &h.Unit, &h.Title); err != nil {
 					return err
 				}
 				page = append(page, h)

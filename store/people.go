@@ -159,6 +159,11 @@ func (s *Store) PutPerson(ctx context.Context, rec directory.Record, events ...i
 		if err := noteChanges(r, p.ID, kind, p.UpdatedAt, events, fields); err != nil {
 			return err
 		}
+		if was.known && describes(fields) {
+			if _, err := r.exec(telling(p.ID, directory.NewID(), p.UpdatedAt)); err != nil {
+				return err
+			}
+		}
 		return keep(r, events)
 	})
 	if errors.Is(err, errDuplicate) {

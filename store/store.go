@@ -43,6 +43,7 @@ var (
 	_ directory.Migration       = (*Store)(nil)
 	_ directory.Bindings        = (*Store)(nil)
 	_ directory.Effects         = (*Store)(nil)
+	_ directory.Mender          = (*Store)(nil)
 	_ directory.EffectList      = (*Store)(nil)
 	_ directory.Doors           = (*Store)(nil)
 	_ directory.Holdings        = (*Store)(nil)

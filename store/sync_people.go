@@ -201,7 +201,8 @@ func (s *Store) Apply(ctx context.Context, run *sync.Run, c *directory.Change, a
 	case c.Unit != nil && c.Unit.Name != "":
 		list = []statement{with(putUnit, c.Unit.Agency, c.Unit.Name, c.Unit.Parent)}
 	case c.Unit != nil:
-		list = []statement{with(putBranch, c.Unit.Agency, c.Unit.AgencyName, c.Unit.Parent)}
+		list = []statement{with(updateAgency, c.Unit.Agency, directory.EffectUpdate, "agency/"+historyID(run.ID, c.Seq), micros(at), c.Unit.AgencyName),
+			with(putBranch, c.Unit.Agency, c.Unit.AgencyName, c.Unit.Parent)}
 	case c.Kind == directory.ChangeAdd:
 		list = adding(run, c, at)
 	default:
@@ -270,8 +271,11 @@ func updating(run *sync.Run, c *directory.Change, at time.Time) []statement {
 			with(endPersonSessions, c.PersonID, micros(at)), with(endPersonGrants, c.PersonID, micros(at)))
 	}
 	list = append(list, moving(c, at)...)
+	told := false // once, of all that changed
 	for _, f := range c.Fields {
 		switch f.Field {
+		case "name", "agency", "unit", "title":
+			told = true
 		case "accounts":
 			for i, a := range p.Accounts {
 				state := accountState(a.Closed)
@@ -282,6 +286,9 @@ func updating(run *sync.Run, c *directory.Change, at time.Time) []statement {
 		case "posts":
 			list = append(append(list, with(removePosts, c.PersonID)), postsOf(c)...)
 		}
+	}
+	if told && p.State == idp.PersonEnabled {
+		list = append(list, telling(c.PersonID, historyID(run.ID, c.Seq), at))
 	}
 	return append(append(list, bindings(c, at)...), switching(run, c, at)...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -90,6 +91,14 @@ func openDirectory(c *config.Config, b config.DirectoryBackend, o ad.Options) (*
 	o.Connect, o.Answer, o.Login = b.ConnectTimeout.D(), b.AnswerTimeout.D(), b.LoginTimeout.D()
 	o.Pool, o.Binds, o.LockDuration = b.Connections, b.Concurrent, c.Lockout.Duration.D()
 	o.Failures = c.Lockout.Failures
+	o.Places = map[string]string{}
+	for _, p := range b.Places {
+		code, dn, found := strings.Cut(p, "=")
+		if !found || !strings.Contains(dn, "=") {
+			return nil, fmt.Errorf("places: %w: %q is not CODE=DN", config.ErrInvalid, p)
+		}
+		o.Places[code] = dn
+	}
 	d, err := ad.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)

@@ -46,9 +46,11 @@ type Options struct {
 	Plain     bool   // a plain LDAP directory (RFC 4511), not Active Directory
 	// Plain only: the attributes with the name and the identity; uid, entryUUID.
 	NameAttribute, IDAttribute string
-	ServiceBase                string   // accounts below are services', and never log in
-	Suffix                     string   // of user principal names: tpead.gov.taipei
-	LockDuration               duration // where the directory does not tell its own; 15 min
+	ServiceBase                string // accounts below are services', and never log in
+	// Places are the containers of agencies, by code; of others entries stay where they are.
+	Places       map[string]string
+	Suffix       string   // of user principal names: tpead.gov.taipei
+	LockDuration duration // where the directory does not tell its own; 15 min
 	// Failures is how many it may have counted for a password to be looked at:
 	// whatever its own rule is, ours is never passed by us; 5.
 	Failures int

@@ -94,14 +94,16 @@ func (d *Directory) RenameAccount(ctx context.Context, account idp.Account, form
 	if err != nil {
 		return err
 	}
-	if e, err = d.Rename(ctx, e.ID, account.Name); err != nil {
-		return err
-	}
 	known, err := d.known(ctx, account)
 	if err != nil {
 		return err
 	}
-	return d.remember(ctx, account, e, known)
+	// First: if the answer is lost, neither name may find it.
+	if err := d.remember(ctx, account, e, known); err != nil {
+		return err
+	}
+	_, err = d.Rename(ctx, e.ID, account.Name)
+	return err
 }
 
 // SwitchAccount implements directory.Writer. Closing what is not there is done.
