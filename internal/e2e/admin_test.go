@@ -110,6 +110,13 @@ func TestAdmin_TwoAreNeeded(t *testing.T) {
 	other.leave(func() { other.click(`button[value="approve"]`) })
 	other.see(".notice.success")
 	other.axe("approved")
+	for name, page := range map[string]string{
+		"rates": "/admin/bindings?", "person": "/admin/person?account=" + m.Account + "&", "found": "/admin/accounts?q=" + m.Account + "&", "approvals": "/admin/approvals?",
+		"choose": "/account/choose?", "rebind": "/account/bind?", "password": "/password?", "waiting": "/card/bind?",
+	} {
+		other.open(w.Issuer + page + "lang=en")
+		other.axe("en-" + name)
+	}
 	other.quiet()
 
 	again := newTab(t)
