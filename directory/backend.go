@@ -48,12 +48,14 @@ type Locker interface {
 
 // What a Backend says of a password.
 var (
-	ErrWrong      = errors.New("the password is wrong")
-	ErrNotLooked  = errors.New("the password was not looked at")
-	ErrDisabled   = errors.New("the account is disabled") // or expired, or outside its hours or places
-	ErrMustChange = errors.New("the password has to be changed first")
-	ErrRules      = errors.New("the directory's own rules refuse the password")
-	ErrUncertain  = errors.New("whether the directory has done it is not known")
+	ErrWrong     = errors.New("the password is wrong")
+	ErrNotLooked = errors.New("the password was not looked at")
+	ErrDisabled  = errors.New("the account is disabled") // or expired, or outside its hours or places
+	// ErrUnreachable says that no server of a directory answers.
+	ErrUnreachable = fmt.Errorf("a directory does not answer: %w", idp.ErrUnavailable)
+	ErrMustChange  = errors.New("the password has to be changed first")
+	ErrRules       = errors.New("the directory's own rules refuse the password")
+	ErrUncertain   = errors.New("whether the directory has done it is not known")
 )
 
 // MustChangeError is ErrMustChange, with whose password it was. It opens nothing

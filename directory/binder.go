@@ -38,6 +38,8 @@ const (
 	BindSame        BindFault = "same"         // bound to each other already
 	BindShared      BindFault = "shared"       // 公用帳號
 	BindKind        BindFault = "kind"         // not one of each kind
+	BindRenamed     BindFault = "renamed"      // to a single account already
+	BindClosed      BindFault = "closed"       // one of the two is disabled
 	BindMain        BindFault = "main"         // the main portal account comes first
 )
 
@@ -85,6 +87,10 @@ func (b *Binder) Bind(ctx context.Context, person *idp.Person, portal, tpead Cre
 		return BindShared
 	case account.PersonID != person.ID:
 		return BindOtherPerson
+	case have.Renamed:
+		return BindRenamed
+	case have.Closed:
+		return BindClosed
 	}
 	other, err := b.prove(ctx, tpead, person.ID)
 	if err != nil {
@@ -100,6 +106,8 @@ func (b *Binder) bind(ctx context.Context, person *idp.Person, portal, tpead *id
 		return BindKind
 	case tpead.PersonID != person.ID:
 		return BindOtherPerson
+	case tpead.Closed:
+		return BindClosed
 	}
 	bound, err := b.Store.BoundOf(ctx, person.ID)
 	if err != nil {

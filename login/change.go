@@ -51,6 +51,8 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request) {
 		h.showChange(w, r, v, account, view)
 	case errors.As(err, &refusal):
 		h.showChange(w, r, v, account, templates.Password{Reason: refusal.Reason, LockedUntil: refusal.Until, RetryAfter: refusal.RetryAfter})
+	case errors.Is(err, directory.ErrUnbound):
+		h.showChange(w, r, v, account, templates.Password{Unbound: true})
 	case errors.Is(err, idp.ErrUsed), errors.Is(err, idp.ErrConflict):
 		v.next(w, r) // it was changed already
 	default:

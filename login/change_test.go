@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -28,7 +29,7 @@ func (w *world) settlePasswords(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.login.Passwords = &directory.Passwords{
-		Gate: w.gate, Keeper: w.db, Rules: rules, Seal: sealer.Seal, Open: sealer.Open, Now: w.clock, Logger: slog.New(slog.DiscardHandler),
+		Gate: w.gate, Keeper: w.db, Intents: w.db, Rules: rules, Seal: sealer.Seal, Open: sealer.Open, Now: w.clock, Logger: slog.New(slog.DiscardHandler),
 	}
 	w.gate.After = w.login.Passwords.After
 }
@@ -119,5 +120,23 @@ func TestT060_ChangePageTellsNothingOfAccounts(t *testing.T) {
 	}
 	if bodies[0] != bodies[1] {
 		t.Error("the answers differ")
+	}
+}
+
+// readOnly is a directory that asks for another password and takes none.
+type readOnly struct{}
+
+func (readOnly) Check(context.Context, idp.Account, string) error { return directory.ErrMustChange }
+
+// TestChange_NothingToChange says so, where there is no account whose password
+// could be set here.
+func TestChange_NothingToChange(t *testing.T) {
+	w := newWorld(t)
+	w.gate.Routes = []directory.Route{{Backend: readOnly{}, Kinds: []idp.AccountKind{idp.AccountSingle}}}
+	b := w.browser()
+	flow := b.begin(documents)
+	a := b.post("/login/change", "flow", flow, "account", "ab1001", "old", "Old-2026!", "new", "Lanterns7&Fog", "again", "Lanterns7&Fog")
+	if v := w.wantChange(a); !v.Unbound || a.StatusCode != 200 {
+		t.Errorf("%d %+v", a.StatusCode, v)
 	}
 }

@@ -53,7 +53,7 @@ func errorPage(err error) templates.Error {
 		return templates.Error{Status: http.StatusBadRequest, Title: templates.ErrorUnknownClient}
 	case errors.As(err, &denied) && denied.Reason != idp.ReasonUnavailable:
 		return templates.Error{Status: http.StatusBadRequest, Reason: denied.Reason}
-	case errors.Is(err, idp.ErrUnavailable), errors.As(err, &denied),
+	case errors.Is(err, idp.ErrUnavailable), errors.Is(err, idp.ErrOverloaded), errors.As(err, &denied),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return templates.Error{Status: http.StatusServiceUnavailable, Title: templates.ErrorUnavailable}
 	}

@@ -172,6 +172,9 @@ func rulesView(r policy.PasswordRules) templates.PasswordRules {
 	}
 }
 
+// mailRank tells which state of several is shown: the worst.
+var mailRank = map[directory.DeliveryState]int{directory.DeliveryDone: 0, directory.DeliveryWaiting: 1, directory.DeliveryFailed: 2}
+
 // mailStates says how far each of the person's mailboxes follows.
 func (h *Handler) mailStates(r *http.Request, personID string) ([]templates.MailState, error) {
 	deliveries, err := h.Passwords.Keeper.DeliveriesOf(r.Context(), personID, 20)
@@ -179,10 +182,18 @@ func (h *Handler) mailStates(r *http.Request, personID string) ([]templates.Mail
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
 	var states []templates.MailState
+	newest := map[[2]string]bool{} // of each mailbox in each mail system
 	for _, d := range deliveries {
-		known := slices.ContainsFunc(states, func(s templates.MailState) bool { return s.Account == d.Account })
-		if !known && d.State != directory.DeliveryReplaced {
+		where := [2]string{d.Target, d.Account}
+		if d.State == directory.DeliveryReplaced || newest[where] {
+			continue
+		}
+		newest[where] = true
+		i := slices.IndexFunc(states, func(s templates.MailState) bool { return s.Account == d.Account })
+		if i < 0 {
 			states = append(states, templates.MailState{Account: d.Account, State: string(d.State)})
+		} else if mailRank[d.State] > mailRank[directory.DeliveryState(states[i].State)] {
+			states[i].State = string(d.State)
 		}
 	}
 	return states, nil

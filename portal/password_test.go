@@ -179,3 +179,42 @@ func TestPasswordPageWithoutAnAccount(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// TestPasswordDone_ShowsTheWorst of what became of one mailbox in two mail systems.
+func TestPasswordDone_ShowsTheWorst(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.givePassword("ab1001", firstPassword)
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		person := w.person["ab1001"].ID
+		st, err := w.db.PasswordStanding(t.Context(), person)
+		must(err)
+		n := directory.NewPassword{PersonID: person, Since: st.ChangedAt, At: w.clock(), Keep: 3}
+		for _, target := range []string{"a", "b", "c"} {
+			n.Deliveries = append(n.Deliveries, directory.Delivery{
+				ID: "d-" + target, PersonID: person, Target: target, Account: "wang.box", Secret: []byte("x"), EndsAt: w.clock().Add(time.Hour),
+			})
+		}
+		must(w.db.SetPassword(t.Context(), n))
+		b := w.browser()
+		b.in("ab1001", idp.MethodPhone)
+		shows := func(want string) {
+			t.Helper()
+			if v := w.wantPassword(b.get("/password?done=yes")); len(v.Mail) != 1 || v.Mail[0].State != want {
+				t.Errorf("%+v, want %s", v.Mail, want)
+			}
+		}
+		_, err = w.db.TakeDeliveries(t.Context(), "l", w.clock(), w.clock().Add(time.Minute), 9)
+		must(err)
+		must(w.db.SettleDelivery(t.Context(), "d-a", "l", directory.DeliveryDone, time.Time{}, ""))
+		shows("waiting")
+		must(w.db.SettleDelivery(t.Context(), "d-b", "l", directory.DeliveryFailed, time.Time{}, "refused"))
+		shows("failed")
+		must(w.db.SettleDelivery(t.Context(), "d-c", "l", directory.DeliveryDone, time.Time{}, ""))
+		shows("failed")
+	})
+}

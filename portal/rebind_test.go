@@ -174,3 +174,35 @@ func TestWithoutTPEADAccount(t *testing.T) {
 		}
 	})
 }
+
+// marked says more of names.
+type marked struct {
+	directory.Phases
+	facts policy.NameFacts
+}
+
+func (m marked) NameFacts(ctx context.Context, name string) (policy.Phase, policy.NameFacts, error) {
+	phase, f, err := m.Phases.NameFacts(ctx, name)
+	f.Renamed, f.Closed = m.facts.Renamed, m.facts.Closed
+	return phase, f, err
+}
+
+// TestRebind_SaysWhyNot tells somebody who was renamed, and whose account is closed,
+// apart from a binding that stands in the way.
+func TestRebind_SaysWhyNot(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.twoAccounts("ab1001", "wang.xiaoming", "geaa-000001")
+		b := w.browser()
+		b.in("ab1001", idp.MethodPassword)
+		for fault, facts := range map[string]policy.NameFacts{"renamed": {Renamed: true}, "closed": {Closed: true}} {
+			w.portal.Binder.Phases = marked{w.db, facts}
+			if v := w.wantRebind(b.bindAccounts("wang.xiaoming", portalPassword, "geaa-000001", tpeadPassword)); v.Fault != fault {
+				t.Errorf("%s: %+v", fault, v)
+			}
+			// Only who knows the password is told.
+			if v := w.wantRebind(b.bindAccounts("wang.xiaoming", "wrong", "geaa-000001", tpeadPassword)); v.Fault != "" || v.Reason != idp.ReasonWrong {
+				t.Errorf("%s, with a wrong password: %+v", fault, v)
+			}
+		}
+	})
+}

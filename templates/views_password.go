@@ -124,7 +124,7 @@ var shownRules = []string{"short", "lower", "upper", "digit", "symbol", "own", "
 var otherFaults = []string{"form", "weak", "leaked", "used", "young", "directory"}
 
 // rebindFaults are why accounts were not bound.
-var rebindFaults = []string{"main", "other_person", "taken", "same", "shared", "kind", "incomplete"}
+var rebindFaults = []string{"main", "renamed", "closed", "other_person", "taken", "same", "shared", "kind", "incomplete"}
 
 // PasswordRow is a rule, and whether the last try kept it.
 type PasswordRow struct{ Rule, State string }

@@ -95,6 +95,7 @@ func advice(err error) string {
 		{syscall.EADDRINUSE, "Something listens there already: stop it, or choose another address."},
 		{config.ErrInvalid, "idp config example prints a documented configuration."},
 		{sync.ErrAsks, "Nobody was changed. Look at it with idp sync history PLAN; apply it with idp sync run SOURCE --confirm PLAN."},
+		{directory.ErrUnreachable, "Are the servers of directory.backends up, can they be reached from here, and is their service account in order?"},
 		{idp.ErrUnavailable, "Is the database running, and does the configuration name the right one?"},
 		{directory.ErrReason, "Say why with --reason: it is kept on record."},
 		{fs.ErrNotExist, "Make the file, or put its path right; paths start at the configuration's own folder."},

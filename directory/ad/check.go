@@ -143,7 +143,7 @@ func (d *Directory) bindThen(ctx context.Context, first *server, dn, password st
 		}
 		return d.bindAt(ctx, s, conn, dn, password, then)
 	}
-	return fmt.Errorf("%s: %w: %w: %w", d.o.Name, directory.ErrNotLooked, idp.ErrUnavailable, errors.Join(errs...))
+	return fmt.Errorf("%s: %w: %w: %w", d.o.Name, directory.ErrNotLooked, directory.ErrUnreachable, errors.Join(errs...))
 }
 
 func (d *Directory) bindAt(ctx context.Context, s *server, conn net.Conn, dn, password string, then func(context.Context, net.Conn) error) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/directory"
 )
 
 // inChain is LDAP_MATCHING_RULE_IN_CHAIN: the server itself goes through nested
@@ -233,7 +234,7 @@ func (d *Directory) session(ctx context.Context, f func(run func(func(*conn) err
 	err = f(func(op func(*conn) error) error { return c.run(ctx, d.o.Answer, op) })
 	d.put(ctx, c, err)
 	if trouble(err) {
-		return fmt.Errorf("%s: %w: %w", d.o.Name, idp.ErrUnavailable, err)
+		return fmt.Errorf("%s: %w: %w", d.o.Name, directory.ErrUnreachable, err)
 	}
 	return meaning(err)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 )
 
@@ -104,7 +103,7 @@ func (d *Directory) do(ctx context.Context, again bool, f func(*conn) error) err
 			break
 		}
 	}
-	return fmt.Errorf("%s: %w: %w", d.o.Name, idp.ErrUnavailable, last)
+	return fmt.Errorf("%s: %w: %w", d.o.Name, directory.ErrUnreachable, last)
 }
 
 // probe asks for nothing of the root, which every server answers.
@@ -118,7 +117,7 @@ func (d *Directory) get(ctx context.Context) (*conn, error) {
 	select {
 	case d.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: all connections are in use: %w", d.o.Name, idp.ErrUnavailable)
+		return nil, fmt.Errorf("%s: all connections are in use: %w", d.o.Name, directory.ErrUnreachable)
 	}
 	for {
 		c := d.pop()
@@ -182,7 +181,7 @@ func (d *Directory) open(ctx context.Context) (*conn, error) {
 	refused := time.Now().Before(d.refusedUntil) && d.refused == secret
 	d.mu.Unlock()
 	if refused {
-		return nil, fmt.Errorf("%s: %w: the service account was refused", d.o.Name, idp.ErrUnavailable)
+		return nil, fmt.Errorf("%s: %w: the service account was refused", d.o.Name, directory.ErrUnreachable)
 	}
 	var errs []error
 	for _, s := range d.order() {
@@ -199,7 +198,7 @@ func (d *Directory) open(ctx context.Context) (*conn, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("%s: %w: %w", d.o.Name, idp.ErrUnavailable, errors.Join(errs...))
+	return nil, fmt.Errorf("%s: %w: %w", d.o.Name, directory.ErrUnreachable, errors.Join(errs...))
 }
 
 // secret is the service account's password as it is now. One that can't be read
