@@ -94,7 +94,7 @@ func (n *Notifier) pause(took time.Duration) time.Duration {
 	if n.hurried.Load() == 0 {
 		return every
 	}
-	return min(every, max(soon, 8*took))
+	return min(every, max(soon, 4*took))
 }
 
 // Waiting is how many pages wait, for the metrics.
