@@ -153,8 +153,8 @@ func TestT155_BelievedSessionsEndOnEveryNode(t *testing.T) {
 		"person disabled": func(c *city, _ *http.Cookie, _ *session.Current) error {
 			return c.here.store.SetState(t.Context(), "p1", idp.PersonDisabled, c.now)
 		},
-		"person ended": func(c *city, _ *http.Cookie, _ *session.Current) error {
-			return c.here.store.EndPerson(t.Context(), "p1", c.now)
+		"person closed in their directory": func(c *city, _ *http.Cookie, _ *session.Current) error {
+			return c.here.store.ClosePerson(t.Context(), "p1", c.now)
 		},
 	}
 	eachCity(t, func(t *testing.T, c *city) {

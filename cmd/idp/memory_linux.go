@@ -20,7 +20,7 @@ const settleTime = 5 * time.Second
 // initialising every package brought in. The kernel reads the few that are
 // used again. A program that was just linked lies in the page cache in large
 // pieces, and Linux 6.18 maps each of them whole for one byte of it: so they
-// leave that, too, where the program is ours or nobody else uses it.
+// leave that, too, where the program is ours and nobody else runs it.
 func releaseMemory(ctx context.Context) {
 	select {
 	case <-ctx.Done():
