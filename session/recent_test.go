@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -160,6 +161,9 @@ func TestT155_BelievedSessionsEndOnEveryNode(t *testing.T) {
 	eachCity(t, func(t *testing.T, c *city) {
 		for name, end := range ends {
 			if err := c.here.store.SetState(t.Context(), "p1", idp.PersonEnabled, c.now); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.here.store.ReopenPerson(t.Context(), "p1"); err != nil && !errors.Is(err, idp.ErrConflict) {
 				t.Fatal(err)
 			}
 			cookie := c.begin("p1", idp.MethodPassword)
