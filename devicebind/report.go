@@ -29,6 +29,7 @@ type Reported struct {
 	Act      string // the same, as sessions know it: idp.Evidence.Act
 	DeviceID string
 	PersonID string
+	Used     bool // somebody was, or may have been, logged in by it
 }
 
 // Report takes "this was not me", at any time: while the login waits, after it
@@ -69,7 +70,7 @@ func (a *Attempts) Report(ctx context.Context, d DecideRequest) (Ended, error) {
 }
 
 func (a *Attempts) report(ctx context.Context, t *Attempt, known bool, person *idp.Person) (Ended, error) {
-	what := Reported{Attempt: t.ID, Act: b64(t.ID), DeviceID: t.DeviceID, PersonID: t.PersonID}
+	what := Reported{Attempt: t.ID, Act: b64(t.ID), DeviceID: t.DeviceID, PersonID: t.PersonID, Used: !known || t.State == AttemptUsed}
 	ev := a.event(ctx, "phone.report", "alarm", t)
 	if known {
 		ev.Detail += fmt.Sprintf(", %s, shown to %s on %s in network %s", t.State, orUnknown(t.PC.Browser), orUnknown(t.PC.System), t.PC.Network)

@@ -114,7 +114,7 @@ type AttemptStore interface {
 	UseAttempt(ctx context.Context, flow, browser []byte, now time.Time) (*Attempt, error)
 	// ReportAttempt ends, in one transaction, what a person says was not them: the
 	// attempt, approved and used ones too, and the sessions that it opened, with
-	// all their grants. It keeps ev, with their number in its detail, and returns it.
+	// all their grants; then every browser is a new one to the person. It keeps ev, with their number in its detail, and returns it.
 	ReportAttempt(ctx context.Context, r Reported, now time.Time, ev idp.Event) (sessions int, err error)
 	// Record keeps events.
 	Record(ctx context.Context, events ...idp.Event) error

@@ -36,6 +36,12 @@ func (s *Store) ReportAttempt(ctx context.Context, r devicebind.Reported, now ti
 			return err
 		}
 		sessions = int(n)
+		if n > 0 || r.Used {
+			// The browser counts as one that the person used: no longer.
+			if _, err := run.exec(with(forgetBrowsers, r.PersonID)); err != nil {
+				return err
+			}
+		}
 		kept := ev
 		kept.Detail += fmt.Sprintf(", sessions ended: %d", n)
 		return keep(run, []idp.Event{kept})
