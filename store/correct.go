@@ -35,7 +35,7 @@ func (s *Store) Correct(ctx context.Context, c directory.Correction, events ...i
 			list = append(list, with(noteAdmin, directory.NewID(), c.PersonID, what, c.Actor, micros(c.At)))
 		}
 		if c.Name != "" {
-			list = append(list, with(correctName, c.PersonID, c.Name))
+			list = append(list, with(correctName, c.PersonID, c.Name), telling(c.PersonID, directory.NewID(), c.At))
 			fields = append(fields, directory.FieldChange{Field: "name", Old: name, New: c.Name})
 			note(directory.ChangedName)
 		}
