@@ -166,6 +166,9 @@ func (w *Watch) ask(ctx context.Context, people []string, unasked *error) (map[s
 			return nil, fmt.Errorf("list accounts: %w", err)
 		}
 		for _, a := range accounts {
+			if a.Closed && a.MustSet {
+				continue // given here, and not made there: that it is missing says nothing of its person
+			}
 			b, err := w.Gate.backend(ctx, a)
 			if err != nil {
 				return nil, err

@@ -29,6 +29,9 @@ func passwordStories() []story {
 		{"rebind-bound", same(templates.Rebind{Base: base, Portal: "wang.xiaoming", TPEAD: "GEAA-012686", Bound: true, Notice: "bound"})},
 		{"rebind-wrong", same(templates.Rebind{Base: base, Portal: "wang.xiaoming", Reason: idp.ReasonWrong})},
 		{"rebind-taken", same(templates.Rebind{Base: base, Portal: "wang.xiaoming", Fault: "taken"})},
+		{"rebind-renamed", same(templates.Rebind{Base: base, Portal: "wang.xiaoming", Fault: "renamed"})},
+		{"rebind-closed", same(templates.Rebind{Base: base, Portal: "wang.xiaoming", Fault: "closed"})},
+		{"password-first-unbound", same(templates.Password{Base: base, Way: templates.PasswordFirst, Account: "wang.xiaoming", Unbound: true})},
 		{"rebind-off", same(templates.Rebind{Base: base, Off: true})},
 	}
 	return out
