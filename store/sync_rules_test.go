@@ -137,6 +137,48 @@ func TestSync_ASharedAccountsSessionsEndWhenItBecomesAPersons(t *testing.T) {
 	})
 }
 
+// Who moves to the agencies of another source is handed over by hand.
+func TestSync_APersonIsHandedOverByHand(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
+		s := d.open(t)
+		y := newSyncer(t, s)
+		other := y.source
+		other.Name = "other"
+		run := func(source sync.Source, rows ...string) *sync.Run {
+			t.Helper()
+			y.write(t, rows...)
+			run, err := y.Do(t.Context(), source, "test")
+			if err != nil || run.Summary.Failed != 0 {
+				t.Fatalf("%+v %v", run, err)
+			}
+			return run
+		}
+		run(y.source, fedRow(0), fedRow(1))
+		a, err := s.Account(t.Context(), "user0")
+		must(t, err)
+		moved := strings.Replace(fedRow(0), "A000,機關0", "B000,水處", 1)
+		run(y.source, fedRow(1))
+		run(other, moved)
+		if p, _ := s.Person(t.Context(), a.PersonID); p.State != idp.PersonDisabled || p.Agency.Code != "A000" {
+			t.Fatalf("taken over: %+v", p)
+		}
+		must(t, s.SetSource(t.Context(), a.PersonID, "other", y.tick(), idp.Event{At: noon, Kind: "account.source", Actor: "operator:x"}))
+		run(other, moved)
+		if p, _ := s.Person(t.Context(), a.PersonID); p.State != idp.PersonEnabled || p.Agency.Code != "B000" {
+			t.Errorf("not handed over: %+v", p)
+		}
+		if r := run(y.source, fedRow(1)); r.Summary.Counts.Changed() != 0 {
+			t.Errorf("the first source goes on: %+v", r.Summary)
+		}
+		if r := run(other, moved); r.Summary.Counts.Changed() != 0 {
+			t.Errorf("the second never settles: %+v", r.Summary)
+		}
+		if err := s.SetSource(t.Context(), "nobody", "other", noon); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 func (s *Store) disabledPeople(t *testing.T) (n int64) {
 	t.Helper()
 	must(t, s.read(t.Context(), func(r runner) error { return r.row(with("SELECT COUNT(*) FROM persons WHERE state <> 'enabled'"), &n) }))

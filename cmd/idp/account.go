@@ -15,7 +15,7 @@ import (
 
 func (c *cli) accountCommand() *cobra.Command {
 	return group("account", "Look at accounts, unlock, disable and enable them",
-		c.accountShow(), c.accountUnlock(), c.accountState("disable"), c.accountState("enable"), c.accountForget(), c.accountReset(), c.accountCorrect(), c.accountUnbind(),
+		c.accountShow(), c.accountUnlock(), c.accountState("disable"), c.accountState("enable"), c.accountForget(), c.accountReset(), c.accountCorrect(), c.accountUnbind(), c.accountSource(),
 		c.accountDecide("approve", "bound", directory.WaitingApproved), c.accountDecide("refuse", "refused", directory.WaitingRefused))
 }
 
