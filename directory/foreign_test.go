@@ -148,17 +148,16 @@ func TestForeign_AnswersAndCosts(t *testing.T) {
 	if !strings.Contains(log.String(), "p-plain") || strings.Contains(log.String(), foreignPassword) {
 		t.Errorf("the log says %s", &log)
 	}
-	least := func(name string) time.Duration {
-		best := time.Hour
-		for range 5 {
+	known, unknown := time.Hour, time.Hour
+	alike := func() bool { return unknown >= known*7/10 && unknown <= known*14/10 }
+	for round := 0; round < 5 || round < 30 && !alike(); round++ { // the quickest: whatever else this machine does is not meant
+		for name, best := range map[string]*time.Duration{"wang": &known, "nobody": &unknown} {
 			started := time.Now()
 			_ = check(name, "Wrong-2026!")
-			best = min(best, time.Since(started))
+			*best = min(*best, time.Since(started))
 		}
-		return best
 	}
-	known, unknown := least("wang"), least("nobody")
-	if unknown < known*7/10 || unknown > known*14/10 {
+	if !alike() {
 		t.Errorf("known %v, unknown %v", known, unknown)
 	}
 	table.fail = idp.ErrUnavailable

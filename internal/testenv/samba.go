@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -16,8 +17,9 @@ import (
 )
 
 const (
-	sambaHint     = "make deps"
-	provisionFile = "/usr/share/samba/setup/provision.ldif"
+	sambaHint      = "make deps"
+	provisionFile  = "/usr/share/samba/setup/provision.ldif"
+	controllerName = "dc1.tpead.test"
 )
 
 // AD is a private Active Directory domain on loopback: five failures within 15
@@ -119,7 +121,7 @@ func (a *AD) provision(tool string) error {
 		return err
 	}
 	a.CA = authority.PEM
-	cert, key, err := authority.Issue("dc1.tpead.test")
+	cert, key, err := authority.Issue(controllerName)
 	if err != nil {
 		return err
 	}
@@ -199,13 +201,16 @@ rm -rf "$3"`
 	return nil
 }
 
-// wait returns when the controller answers by TLS.
+// wait returns when the controller answers by TLS: this one, and none that is
+// still ending.
 func (a *AD) wait() error {
 	var err error
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(a.CA)
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		var conn net.Conn
 		dialer := &net.Dialer{Timeout: time.Second}
-		if conn, err = tls.DialWithDialer(dialer, "tcp", a.LDAPS, &tls.Config{InsecureSkipVerify: true}); err == nil { // only whether it is there
+		if conn, err = tls.DialWithDialer(dialer, "tcp", a.LDAPS, &tls.Config{RootCAs: roots, ServerName: controllerName}); err == nil {
 			return conn.Close()
 		}
 	}
