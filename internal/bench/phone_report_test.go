@@ -85,7 +85,8 @@ func (r *phoneReport) markdown() string {
 	p("| the same, p50, the pages on another node, PostgreSQL | %.1f ms | |", ms(at(r.two, 50)))
 	p("| p99 | %.1f ms | under 200 ms |", ms(at(r.two, 99)))
 	p("\nWhole logins of a browser that polls, from the authorization request to the code, beside their bare cost: the same eight")
-	p("requests with three ECDSA verifications and thirteen statements in five durable transactions, by the floor.\n")
+	p("requests with three ECDSA verifications and thirteen statements in five durable transactions, by the floor: each writes a row")
+	p("in a table with as many indexes as the product's.\n")
 	p("| store | workers | logins /s | bare /s | ratio | asked for | p99 ms | CPU ms | errors |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, x := range r.rates {
 		p("| %s | %d | %.0f | %.0f | %.2f | 0.50 | %.1f | %.2f | %d |", engineNames[x.on.engine], x.workers, x.rate(), x.of(), x.ratio(),

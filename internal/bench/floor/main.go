@@ -15,15 +15,18 @@ import (
 	"crypto/subtle"
 	"database/sql"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +53,7 @@ func run(lite, postgres, secret string) error {
 	if f.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return err
 	}
+	f.prepareChecks()
 	if f.disk, err = openSQLite(lite); postgres != "" {
 		f.disk, err = openPostgres(postgres)
 	}
@@ -70,9 +74,6 @@ func run(lite, postgres, secret string) error {
 	mux.HandleFunc("POST /oauth2/token", f.token)
 	mux.HandleFunc("POST /oauth2/introspect", f.introspect)
 	mux.HandleFunc("GET /oauth2/userinfo", f.userinfo)
-	if err := f.prepareChecks(); err != nil {
-		return err
-	}
 	mux.HandleFunc("POST /checks", f.checks)
 	go func() { _ = http.Serve(listener, mux) }()
 	_, err = io.Copy(io.Discard, os.Stdin)
@@ -90,16 +91,19 @@ type floor struct {
 // disk makes one row durable, or changes it durably.
 type disk interface {
 	write(ctx context.Context, query string, args ...any) error
-	// writeAll inserts so many rows in one transaction.
-	writeAll(ctx context.Context, n int) error
+	writeAll(ctx context.Context, statements string) error
 }
 
-func (f *floor) insert(ctx context.Context, hash []byte, body string) error {
-	return f.disk.write(ctx, insertRow, hash[:16], hash, body, time.Now().UnixMicro())
+func (f *floor) insert(ctx context.Context, id, hash []byte, body string) error {
+	return f.disk.write(ctx, insertRow, id, hash, body, time.Now().UnixMicro())
 }
 
-func (f *floor) update(ctx context.Context, id, hash []byte) error {
-	return f.disk.write(ctx, updateRow, id, hash, time.Now().UnixMicro())
+func (f *floor) update(ctx context.Context, text string, hash []byte) error {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) < 16 {
+		return fmt.Errorf("no row's secret: %w", err)
+	}
+	return f.disk.write(ctx, updateRow, raw[:16], hash, time.Now().UnixMicro())
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
@@ -109,12 +113,14 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func random() (text string, hash []byte) {
-	raw := make([]byte, 32)
-	_, _ = rand.Read(raw)
+// random makes a secret and its row's ID, which is in the order of time.
+func random() (text string, id, hash []byte) {
+	raw := make([]byte, 40)
+	_, _ = rand.Read(raw[8:])
+	binary.BigEndian.PutUint64(raw, uint64(time.Now().UnixMicro()))
 	text = base64.RawURLEncoding.EncodeToString(raw)
 	sum := sha256.Sum256([]byte(text))
-	return text, sum[:]
+	return text, raw[:16], sum[:]
 }
 
 func (f *floor) sign(nonce string) string {
@@ -126,10 +132,7 @@ func (f *floor) sign(nonce string) string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	signed := b64([]byte(`{"alg":"ES256","kid":"floor"}`)) + "." + b64(claims)
 	sum := sha256.Sum256([]byte(signed))
-	r, s, err := ecdsa.Sign(rand.Reader, f.key, sum[:])
-	if err != nil {
-		panic(err)
-	}
+	r, s, _ := ecdsa.Sign(rand.Reader, f.key, sum[:])
 	signature := make([]byte, 64)
 	r.FillBytes(signature[:32])
 	s.FillBytes(signature[32:])
@@ -138,20 +141,26 @@ func (f *floor) sign(nonce string) string {
 
 // signed answers with a token, after an insert if the path says so.
 func (f *floor) signed(w http.ResponseWriter, r *http.Request) {
-	if text, hash := random(); r.URL.Path == "/es256-insert" {
-		if err := f.insert(r.Context(), hash, text); err != nil {
-			answer(w, http.StatusInternalServerError, err.Error())
-			return
-		}
+	var err error
+	if text, id, hash := random(); r.URL.Path == "/es256-insert" {
+		err = f.insert(r.Context(), id, hash, text)
 	}
-	answer(w, http.StatusOK, map[string]any{"id_token": f.sign("")})
+	reply(w, err, map[string]any{"id_token": f.sign("")})
+}
+
+func reply(w http.ResponseWriter, err error, v any) {
+	if err != nil {
+		answer(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, v)
 }
 
 // authorize makes the first of a code login's two durable writes.
 func (f *floor) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	code, hash := random()
-	if err := f.insert(r.Context(), hash, q.Get("nonce")); err != nil {
+	code, id, hash := random()
+	if err := f.insert(r.Context(), id, hash, q.Get("nonce")); err != nil {
 		answer(w, http.StatusInternalServerError, err.Error())
 		return
 	}
@@ -171,31 +180,21 @@ func (f *floor) token(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client"})
 		return
 	}
-	access, hash := random()
-	reply := map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": 300, "scope": "openid"}
+	access, newID, hash := random()
+	got := map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": 300, "scope": "openid"}
 	var err error
 	switch r.PostForm.Get("grant_type") {
 	case "client_credentials":
-		err = f.insert(r.Context(), hash, "")
+		err = f.insert(r.Context(), newID, hash, "")
 	case "authorization_code":
 		code, nonce, _ := strings.Cut(r.PostForm.Get("code"), ".")
-		id := sha256.Sum256([]byte(code))
-		reply["id_token"] = f.sign(nonce)
-		reply["refresh_token"] = base64.RawURLEncoding.EncodeToString(id[:16])
-		err = f.update(r.Context(), id[:16], hash)
+		got["id_token"], got["refresh_token"] = f.sign(nonce), code
+		err = f.update(r.Context(), code, hash)
 	case "refresh_token":
-		var id []byte
-		if id, err = base64.RawURLEncoding.DecodeString(r.PostForm.Get("refresh_token")); err == nil {
-			reply["id_token"] = f.sign("")
-			reply["refresh_token"] = r.PostForm.Get("refresh_token")
-			err = f.update(r.Context(), id, hash)
-		}
+		got["id_token"], got["refresh_token"] = f.sign(""), r.PostForm.Get("refresh_token")
+		err = f.update(r.Context(), r.PostForm.Get("refresh_token"), hash)
 	}
-	if err != nil {
-		answer(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	answer(w, http.StatusOK, reply)
+	reply(w, err, got)
 }
 
 func (f *floor) introspect(w http.ResponseWriter, r *http.Request) {
@@ -238,11 +237,11 @@ func openSQLite(path string) (*liteDisk, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(createRows); err != nil {
+	if _, err := db.Exec(createAll); err != nil {
 		return nil, err
 	}
 	d := &liteDisk{make(chan write, 512), map[string]*sql.Stmt{}}
-	for _, query := range []string{insertRow, updateRow, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"} {
+	for _, query := range append(slices.Collect(maps.Values(insertChecks)), insertRow, updateRow, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK") {
 		if d.prepared[query], err = db.Prepare(query); err != nil {
 			return nil, err
 		}
@@ -254,13 +253,8 @@ func openSQLite(path string) (*liteDisk, error) {
 func (d *liteDisk) run() {
 	for first := range d.queue {
 		group := []write{first}
-		for more := true; more && len(group) < 256; {
-			select {
-			case next := <-d.queue:
-				group = append(group, next)
-			default:
-				more = false
-			}
+		for len(d.queue) > 0 && len(group) < 256 {
+			group = append(group, <-d.queue)
 		}
 		err := d.commit(group)
 		for _, w := range group {
@@ -296,7 +290,7 @@ func openPostgres(address string) (*pgDisk, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = pool.Exec(context.Background(), createRows)
+	_, err = pool.Exec(context.Background(), createAll)
 	return &pgDisk{pool}, err
 }
 
