@@ -6,6 +6,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/devicebind"
+	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/session"
 )
 
@@ -21,6 +22,9 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, v *visit, person
 // with the session.
 func (h *Handler) enterWith(w http.ResponseWriter, r *http.Request, v *visit, person *idp.Person,
 	evidence []idp.Evidence, events ...idp.Event) error {
+	for i := range evidence {
+		evidence[i].At = policy.Given(evidence[i].At, v.flow.Ask.At)
+	}
 	remembered, err := h.rememberBrowser(w, r, person.ID, evidence)
 	if err != nil {
 		return err
@@ -47,6 +51,7 @@ func (h *Handler) enterByPhone(w http.ResponseWriter, r *http.Request, v *visit,
 	if used.At.Before(at) {
 		at = used.At
 	}
+	at = policy.Given(at, v.flow.Ask.At) // or one that is behind the node that asked
 	ev := idp.Evidence{Method: idp.MethodPhone, At: at, Device: used.DeviceID, Near: true, Act: used.Attempt}
 	known, err := h.newlyKnown(w, r, used.PersonID, []idp.Evidence{ev})
 	if err != nil {

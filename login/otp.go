@@ -77,7 +77,7 @@ func (h *Handler) proved(r *http.Request, v *visit) *proved {
 	if err != nil || json.Unmarshal(text, &p) != nil || string(p.Flow) != string(v.flow.Handle) {
 		return nil
 	}
-	if age := h.Now().Sub(p.At); age < 0 || age > provedLife {
+	if age := h.Now().Sub(p.At); age < -policy.Skew || age > provedLife {
 		return nil
 	}
 	return &p

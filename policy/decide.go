@@ -106,6 +106,9 @@ func decide(ask idp.Ask, have Have, now time.Time) Decision {
 		return Decision{Outcome: Need, Step: StepSelect}
 	}
 	proved := prove(usable(ask, have.Session.Evidence, now))
+	if proved.AuthTime.After(now) {
+		proved.AuthTime = now // seen by a node ahead: no token says that it was later than now
+	}
 	switch {
 	case proved.ACR == idp.LevelNone:
 		return login
@@ -138,14 +141,14 @@ func wishedLevel(ask idp.Ask, have Have) idp.Level {
 }
 
 // usable leaves the evidence that is fresh enough, of the right kind, and not
-// from the future.
+// from the future; a node that is ahead may have seen it, by Skew at most.
 func usable(ask idp.Ask, evidence []idp.Evidence, now time.Time) []idp.Evidence {
 	var out []idp.Evidence
 	for _, e := range evidence {
 		if ask.Method != "" && e.Method != ask.Method {
 			continue
 		}
-		if e.At.After(now) || !counts(e) {
+		if e.At.After(now.Add(Skew)) || !counts(e) {
 			continue
 		}
 		if fresh(ask, e, now) {

@@ -57,7 +57,7 @@ func TestDecide(t *testing.T) {
 			policy.Decision{Outcome: policy.Grant, ACR: 2, AMR: []string{"mfa", "otp", "pwd"}, AuthTime: ago(time.Minute)}},
 		{"a code alone proves nothing", first, have(proof(idp.MethodOTP, ago(0))),
 			policy.Decision{Outcome: policy.Need, Step: policy.StepLogin, Level: 1}},
-		{"evidence from the future", first, have(proof(idp.MethodCard, now.Add(time.Second))),
+		{"evidence from the future", first, have(proof(idp.MethodCard, now.Add(policy.Skew+time.Millisecond))),
 			policy.Decision{Outcome: policy.Need, Step: policy.StepLogin, Level: 1}},
 		{"least level", with(func(a *idp.Ask) { a.MinLevel = 3 }), have(hour),
 			policy.Decision{Outcome: policy.Need, Step: policy.StepLevel, Level: 3}},

@@ -61,7 +61,7 @@ func MayBindPhone(evidence []idp.Evidence, rule BindRule, now time.Time) (card s
 	}
 	has := map[idp.Method]idp.Evidence{}
 	for _, e := range evidence {
-		if age := now.Sub(e.At); age >= 0 && age <= rule.Fresh {
+		if age := now.Sub(e.At); age >= -Skew && age <= rule.Fresh {
 			has[e.Method] = e
 		}
 	}
