@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	idp "taipeion.internal/idp"
 )
@@ -161,26 +161,30 @@ func (e *pgEngine) send(jobs []*job) ([]error, error) {
 	return answers, failed
 }
 
-// checked takes two round trips, however many statements there are: one begins
-// and checks, the other writes the rest and commits.
+// checked takes one round trip, however many statements there are: see commit.
 func (e *pgEngine) checked(ctx context.Context, checks []check, rest []statement) error {
 	var found error
-	err := e.again(ctx, func(ctx context.Context) error {
-		conn, err := e.pool.Acquire(ctx)
-		if err != nil {
-			return err
-		}
-		defer conn.Release() // the pool closes a connection that is left in a transaction
-		if found, err = e.check(ctx, conn, checks); err != nil || found != nil {
-			_, _ = conn.Exec(ctx, pgRollback)
-			return err
-		}
+	err := e.again(ctx, func(ctx context.Context) (err error) {
+		found = nil
 		batch := &pgx.Batch{}
-		queue(batch, rest)
+		for _, c := range checks {
+			batch.Queue(c.orStop(), clean(c.args)...)
+		}
+		for _, s := range rest {
+			batch.Queue(string(s.query), clean(s.args)...)
+		}
 		e.writes.Add(int64(batch.Len()))
-		batch.Queue(pgCommit)
-		if err = conn.SendBatch(ctx, batch).Close(); err != nil {
-			_, _ = conn.Exec(ctx, pgRollback)
+		results := e.pool.SendBatch(ctx, batch)
+		at := 0
+		for ; at < batch.Len() && err == nil; at++ {
+			_, err = results.Exec()
+		}
+		// The transaction is committed when this returns without an error.
+		if closed := results.Close(); err == nil {
+			err = closed
+		}
+		if stopped(err) && at <= len(checks) {
+			found, err = checks[at-1].otherwise, nil
 		}
 		return err
 	})
@@ -190,56 +194,22 @@ func (e *pgEngine) checked(ctx context.Context, checks []check, rest []statement
 	return err
 }
 
-const (
-	pgBegin    = "BEGIN"
-	pgCommit   = "COMMIT"
-	pgRollback = "ROLLBACK"
-)
+// noRow is what the database says for a check without a row: it can't be read as
+// a number, and such an error is what ends a pipeline.
+const noRow = "no row meets the condition"
 
-func queue(batch *pgx.Batch, list []statement) {
-	for _, s := range list {
-		batch.Queue(string(s.query), clean(s.args)...)
+// orStop is the check as a statement that fails without a row.
+func (c check) orStop() string {
+	text := string(c.query)
+	if c.dest == nil {
+		text += " RETURNING 1"
 	}
+	return "WITH met AS (" + text + ") SELECT CAST(CASE WHEN COUNT(*) > 0 THEN '1' ELSE '" + noRow + "' END AS INTEGER) FROM met"
 }
 
-// check begins a transaction and runs the checks; found is the answer of the
-// first that had no row.
-func (e *pgEngine) check(ctx context.Context, conn *pgxpool.Conn, checks []check) (found, err error) {
-	batch := &pgx.Batch{}
-	batch.Queue(pgBegin)
-	for _, c := range checks {
-		queue(batch, []statement{c.statement})
-	}
-	e.writes.Add(int64(len(checks)))
-	results := conn.SendBatch(ctx, batch)
-	_, err = results.Exec()
-	for i := 0; i < len(checks) && err == nil && found == nil; i++ {
-		found, err = checks[i].receive(results)
-	}
-	// What a later check ran into is no matter once an earlier one said no.
-	if closed := results.Close(); err == nil && found == nil {
-		err = closed
-	}
-	return found, err
-}
-
-func (c check) receive(results pgx.BatchResults) (found, err error) {
-	rows, err := results.Query()
-	if err != nil {
-		return nil, err
-	}
-	has := rows.Next()
-	if has && c.dest != nil {
-		err = rows.Scan(c.dest...)
-	}
-	rows.Close()
-	if err = errors.Join(err, rows.Err()); err != nil {
-		return nil, err
-	}
-	if !has && rows.CommandTag().RowsAffected() == 0 {
-		found = c.otherwise
-	}
-	return found, nil
+func stopped(err error) bool {
+	var no *pgconn.PgError
+	return errors.As(err, &no) && no.Code == "22P02" && strings.Contains(no.Message, noRow)
 }
 
 // receive reads what the job's statements answered.

@@ -23,10 +23,10 @@ func with(q query, args ...any) statement { return statement{q, args} }
 type check struct {
 	statement
 	otherwise error // the answer when there is no row
-	dest      []any // what the row is read into; nil: nothing is read
+	dest      []any // of a SELECT, what its row is read into; nil: it changes a row
 }
 
-// needs is a check that reads nothing.
+// needs is a check that changes a row.
 func needs(s statement, otherwise error) check { return check{statement: s, otherwise: otherwise} }
 
 // scan reads the columns of one row.
