@@ -22,6 +22,7 @@ type Intent struct {
 	EndsAt   time.Time // when the secret is wiped at the latest
 	Tries    int
 	Lease    string // who is at it; empty: who began it
+	Fault    string // what the last look said
 }
 
 // PasswordIntents keeps what was begun: for each person one change at a time.
@@ -36,7 +37,8 @@ type PasswordIntents interface {
 	// IntentLater gives one back, due then; idp.ErrConflict if the lease is not
 	// ours any more, as the others.
 	IntentLater(ctx context.Context, id, lease string, due time.Time, fault string) error
-	// DropIntent forgets one that changed nothing.
+	// DropIntent forgets one that changed nothing. Whoever began it knows that, and
+	// forgets an administrator's reset too; nobody else does.
 	DropIntent(ctx context.Context, id, lease string, events ...idp.Event) error
 	// GiveUpIntent forgets one of which nobody could say whether it changed
 	// anything, and ends all sessions and tokens of its person.
@@ -48,8 +50,13 @@ type PasswordIntents interface {
 const (
 	intentLife  = 24 * time.Hour
 	intentLease = time.Minute
+	intentSet   = 15 * time.Second // less than what is left of the lease: then it is kept
+	intentAgain = time.Minute      // between two looks that find another password
 	intentBatch = 16
 	intentEvery = 2 * time.Second
 )
+
+// faultWrong says that the directory had another password.
+const faultWrong = "wrong"
 
 func intentContext(i *Intent) string { return "password-intent/" + i.PersonID + "/" + i.ID }

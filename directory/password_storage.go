@@ -37,6 +37,7 @@ type NewPassword struct {
 	Letters    []outbox.Message `json:"-"` // that tell the person
 	Intent     string           `json:"-"` // ends with it; empty: none
 	Lease      string           `json:"-"` // of the intent
+	Anyway     bool             `json:"-"` // the directory has it, whoever is at the intent or has ended it
 }
 
 // DeliveryState says how far a delivery is.
@@ -72,7 +73,7 @@ type PasswordKeeper interface {
 	// the person's other sessions and all their refresh tokens, and keeps the
 	// events and letters, and ends the intent, in one transaction; idp.ErrConflict
 	// if the password was changed after n.Since, idp.ErrUsed if somebody knows that of
-	// n.First, or somebody else is at the intent or has ended it. Older deliveries to the same account are replaced; one that
+	// n.First, or, but with n.Anyway, somebody else is at the intent or has ended it. Older deliveries to the same account are replaced; one that
 	// is under way is waited for.
 	SetPassword(ctx context.Context, n NewPassword, events ...idp.Event) error
 	// PasswordSettled forgets that a start password has to be changed, if nothing was

@@ -1,10 +1,12 @@
 package directory
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,7 +36,7 @@ func (p *Passwords) elsewhere(ctx context.Context, backend Backend, account *idp
 		return fmt.Errorf("keep intent: %w", err)
 	}
 	ctx = context.WithoutCancel(ctx) // begun: whoever hangs up leaves nothing half done
-	if err := p.setThere(ctx, setter, account, password, h); err != nil {
+	if err := p.setInTime(ctx, i, setter, account, password, h); err != nil {
 		if errors.Is(err, ErrUncertain) {
 			return err // Finish asks for it
 		}
@@ -44,6 +46,18 @@ func (p *Passwords) elsewhere(ctx context.Context, backend Backend, account *idp
 		return err
 	}
 	return p.complete(ctx, i)
+}
+
+// setInTime sets the password while nobody else is at the intent. Whoever stood
+// still for so long that somebody may be asking soon begins nothing.
+func (p *Passwords) setInTime(ctx context.Context, i *Intent, setter Setter, account *idp.Account, password string, h how) error {
+	left := i.DueAt.Sub(p.Now()) - intentSet
+	if left <= 0 {
+		return fmt.Errorf("the change was begun too long ago: %w", idp.ErrUnavailable)
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	return p.setThere(ctx, setter, account, password, h)
 }
 
 // setThere sets the password in the directory that looks at it.
@@ -76,10 +90,15 @@ func (p *Passwords) complete(ctx context.Context, i *Intent) error {
 	n.Intent, n.Lease = i.ID, i.Lease
 	n.Letters = p.letters(Told{Kind: i.Event.Kind, Person: *person, At: n.At})
 	err = p.Keeper.SetPassword(ctx, n, i.Event)
-	for tries := 0; errors.Is(err, idp.ErrConflict) && tries < 3; tries++ {
-		// Something else was noted of the password at the same time: there, ours holds.
+	for tries := 0; (errors.Is(err, idp.ErrConflict) || errors.Is(err, idp.ErrUsed)) && tries < 3; tries++ {
+		// Something else was noted of the password at the same time, or somebody
+		// else ended the intent or is at it: there, ours holds.
+		n.Anyway = n.Anyway || errors.Is(err, idp.ErrUsed)
 		var standing *PasswordStanding
 		if standing, err = p.Keeper.PasswordStanding(ctx, i.PersonID); err == nil {
+			if n.Anyway && keptAlready(&n, standing) {
+				return nil
+			}
 			n.Since = standing.ChangedAt
 			err = p.Keeper.SetPassword(ctx, n, i.Event)
 		}
@@ -88,6 +107,12 @@ func (p *Passwords) complete(ctx context.Context, i *Intent) error {
 		return fmt.Errorf("keep new password: %w", err)
 	}
 	return nil
+}
+
+// keptAlready tells whether somebody else kept this very password.
+func keptAlready(n *NewPassword, standing *PasswordStanding) bool {
+	return standing.ChangedAt.Equal(n.At.Truncate(time.Microsecond)) ||
+		slices.ContainsFunc(standing.History, func(sealed []byte) bool { return bytes.Equal(sealed, n.Sealed) })
 }
 
 // Recover finishes what ended nodes began, until ctx ends.
@@ -135,6 +160,9 @@ func (p *Passwords) settle(ctx context.Context, i *Intent) error {
 	switch {
 	case err == nil && has:
 		return p.complete(ctx, i)
+	case err == nil && i.Fault != faultWrong:
+		// No proof yet: whoever began it may still be at it, or another controller has it.
+		return p.Intents.IntentLater(ctx, i.ID, i.Lease, p.Now().Add(intentAgain), faultWrong)
 	case err == nil:
 		e.Result, e.Detail = string(idp.ReasonUnavailable), "was begun, and changed nothing"
 		return p.Intents.DropIntent(ctx, i.ID, i.Lease, e)

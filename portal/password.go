@@ -123,7 +123,7 @@ func (h *Handler) changed(w http.ResponseWriter, r *http.Request, c *session.Cur
 		v.Reason, v.LockedUntil, v.RetryAfter = refusal.Reason, refusal.Until, refusal.RetryAfter
 	case errors.Is(err, directory.ErrUnbound):
 		v.Unbound = true
-	case errors.Is(err, idp.ErrConflict): // changed at the same time, in another window
+	case errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrUsed): // changed at the same time, in another window
 		http.Redirect(w, r, "/password", http.StatusSeeOther)
 		return
 	default:

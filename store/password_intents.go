@@ -14,10 +14,11 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '', '')`
 	takeIntents query = `UPDATE password_intents SET lease = $1, due_at = $3, tries = tries + 1
 		WHERE due_at <= $2 AND id IN (SELECT id FROM password_intents WHERE due_at <= $2 AND (person_id = $5 OR $5 = '') ORDER BY due_at, id LIMIT $4)
-		RETURNING person_id, id, account, body, secret, made_at, due_at, ends_at, tries, lease`
+		RETURNING person_id, id, account, body, secret, made_at, due_at, ends_at, tries, lease, fault`
 	mustBeSet   query = `SELECT COUNT(*) FROM accounts WHERE person_id = $1 AND name = $2 AND must_set AND state = 'active'`
 	intentLater query = `UPDATE password_intents SET due_at = $3, fault = $4, lease = '-' WHERE id = $1 AND lease = $2`
 	dropIntent  query = `DELETE FROM password_intents WHERE id = $1 AND lease = $2`
+	takeOver    query = `DELETE FROM password_intents WHERE id = $1`
 	endIntent   query = `DELETE FROM password_intents WHERE id = $1 AND lease = $2 RETURNING person_id`
 )
 
@@ -68,7 +69,7 @@ func (s *Store) TakeIntents(ctx context.Context, personID, lease string, now, un
 			var i directory.Intent
 			var body intentBody
 			if err := scan(&i.PersonID, &i.ID, &i.Account, document{&body}, &i.Secret, moment{&i.MadeAt}, moment{&i.DueAt}, moment{&i.EndsAt},
-				&i.Tries, &i.Lease); err != nil {
+				&i.Tries, &i.Lease, &i.Fault); err != nil {
 				return err
 			}
 			i.New, i.Event = body.New, body.Event
@@ -98,8 +99,10 @@ func (s *Store) DropIntent(ctx context.Context, id, lease string, events ...idp.
 		if ended == 0 {
 			return idp.ErrConflict
 		}
-		if _, err := r.exec(with(forgetAdmin, id)); err != nil {
-			return err
+		if lease == "" {
+			if _, err := r.exec(with(forgetAdmin, id)); err != nil {
+				return err
+			}
 		}
 		return keep(r, events)
 	})

@@ -77,11 +77,15 @@ func (s *Store) PasswordSettled(ctx context.Context, personID string, since time
 func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events ...idp.Event) error {
 	return s.write(ctx, func(r runner) error {
 		if n.Intent != "" {
-			ended, err := r.exec(with(dropIntent, n.Intent, n.Lease))
+			end := with(dropIntent, n.Intent, n.Lease)
+			if n.Anyway {
+				end = with(takeOver, n.Intent)
+			}
+			ended, err := r.exec(end)
 			if err != nil {
 				return err
 			}
-			if ended == 0 {
+			if ended == 0 && !n.Anyway {
 				return idp.ErrUsed
 			}
 		}
