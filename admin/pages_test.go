@@ -12,6 +12,7 @@ import (
 
 	"taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/store"
 )
@@ -93,6 +94,9 @@ func TestPersonsPage_FindsShowsAndUndoes(t *testing.T) {
 		w.want(a.get("/admin/person?account=a-user0"), http.StatusOK, "鎖定中")
 		w.wantTo(a.post("/admin/person/unlock", "account", "a-user0", "reason", "asked by telephone"), "/admin/person?account=a-user0&done=unlock")
 		w.want(a.get("/admin/person?account=a-user0&done=unlock"), http.StatusOK, "已解除鎖定", "沒有鎖定", "asked by telephone", "人員 a-chief")
+		w.db.TellBy(func(e idp.Event, p *idp.Person, what string) []outbox.Message {
+			return []outbox.Message{outbox.NewMail(p.ID, e.Kind+" "+what, "text", e.At)}
+		})
 		w.wantTo(a.post("/admin/person/unbind", "account", "a-user0", "portal", "a-user0", "reason", "another's"), "/admin/person?account=a-user0&done=unbind")
 		if _, err := w.db.BindingOf(t.Context(), "a-user0"); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("%v", err)
@@ -102,6 +106,11 @@ func TestPersonsPage_FindsShowsAndUndoes(t *testing.T) {
 		w.wantTo(a.post("/admin/person/unbind-card", "account", "a-user0", "card", "card-1", "reason", "lost"), "/admin/person?account=a-user0&done=unbind-card")
 		if cards, err := w.db.CardsOf(t.Context(), id("a-user0")); err != nil || len(cards) != 0 {
 			t.Errorf("%+v %v", cards, err)
+		}
+		mails, err := w.db.TakeMessages(t.Context(), "lease", w.clock(), w.clock().Add(time.Hour), 9)
+		w.must(err)
+		if len(mails) != 2 || mails[0].To != id("a-user0") || mails[0].Subject != "account.unbind a-user0" || mails[1].Subject != "card.unbind " {
+			t.Errorf("the person is told %+v", mails)
 		}
 		events, err := w.db.EventsOf(t.Context(), id("a-user0"), 3)
 		if err != nil || events[0].Kind != "card.unbind" || events[0].Detail != "lost" || events[0].Actor != directory.ActorOf(id("a-chief")) {

@@ -101,6 +101,6 @@ func (s *Store) Unbind(ctx context.Context, portal, actor, reason string, at tim
 		if _, err := r.exec(with(noteChange, personID, "unbind/"+directory.NewID(), micros(at), actor, "unbind", text(fields))); err != nil {
 			return err
 		}
-		return keep(r, events)
+		return s.keepTold(r, portal, events)
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/outbox"
 )
 
 func TestBind_StrictlyOneToOne(t *testing.T) {
@@ -41,7 +42,14 @@ func TestBind_StrictlyOneToOne(t *testing.T) {
 		if _, err := s.Account(t.Context(), "box-ad"); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("half done: %v", err)
 		}
-		must(t, s.Unbind(t.Context(), "user0", "admin", "asked by telephone", noon))
+		s.TellBy(func(e idp.Event, p *idp.Person, what string) []outbox.Message {
+			return []outbox.Message{outbox.NewMail(p.ID, e.Kind+" "+what, "text", e.At)}
+		})
+		undone := idp.Event{At: noon, Kind: "account.unbind", Result: "ok", PersonID: who("user0")}
+		must(t, s.Unbind(t.Context(), "user0", "admin", "asked by telephone", noon, undone))
+		if got := told(t, s); len(got) != 1 || got[0] != who("user0")+" account.unbind user0" {
+			t.Errorf("told %q", got)
+		}
 		if err := s.Unbind(t.Context(), "user0", "admin", "again", noon); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("%v", err)
 		}

@@ -97,7 +97,7 @@ func (s *Store) bind(ctx context.Context, by query, c *idp.Card, events []idp.Ev
 			if err := bindIn(r, by, &bound); err != nil {
 				return err
 			}
-			return keep(r, events)
+			return s.keepTold(r, "", events)
 		})
 	}
 	err := bind()
@@ -167,7 +167,7 @@ func (s *Store) UnbindCard(ctx context.Context, cardID string, at time.Time, eve
 				return err
 			}
 		}
-		return keep(r, events)
+		return s.keepTold(r, "", events)
 	})
 }
 

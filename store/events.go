@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -14,7 +15,13 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	eventColumns query = `SELECT at, kind, result, person_id, actor, client_id, session_id, address, request_id, detail FROM events`
 	eventsOf     query = eventColumns + ` WHERE person_id = $1 AND person_id <> '' AND id >= $2 ORDER BY id DESC LIMIT $3`
-	eventsSince  query = eventColumns + ` WHERE id >= $1 ORDER BY id DESC LIMIT $2`
+	// The newest of each kind, so that one kind pushes no other away: $4 is the kinds,
+	// each between commas.
+	newestEvents query = `SELECT at, kind, result, person_id, actor, client_id, session_id, address, request_id, detail FROM (
+			SELECT e.*, ROW_NUMBER() OVER (PARTITION BY e.kind ORDER BY e.id DESC) AS place FROM events e
+			WHERE e.person_id = $1 AND e.person_id <> '' AND e.id >= $2 AND e.result = 'ok' AND (e.session_id <> $3 OR $3 = '') AND $4 LIKE '%,' || e.kind || ',%'
+		) newest WHERE place <= $5 ORDER BY id DESC`
+	eventsSince query = eventColumns + ` WHERE id >= $1 ORDER BY id DESC LIMIT $2`
 )
 
 // Record keeps events that belong to no other change.
@@ -42,8 +49,28 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]idp.Event, error) 
 	if f.PersonID != "" {
 		ask = with(eventsOf, f.PersonID, since, int64(f.Limit))
 	}
+	return s.events(ctx, ask)
+}
+
+// NewestFilter says of which kinds to list what was done to a person.
+type NewestFilter struct {
+	PersonID   string
+	NotSession string // but for what was done in this session; empty: all of it
+	Since      time.Time
+	Kinds      []string
+	Each       int // at most so many of each kind
+}
+
+// NewestEvents lists what was done ("ok"), newest first.
+func (s *Store) NewestEvents(ctx context.Context, f NewestFilter) ([]idp.Event, error) {
+	kinds := "," + strings.Join(f.Kinds, ",") + ","
+	return s.events(ctx, with(newestEvents, f.PersonID, timePrefix(f.Since), f.NotSession, kinds, int64(f.Each)))
+}
+
+func (s *Store) events(ctx context.Context, ask statement) ([]idp.Event, error) {
 	var found []idp.Event
 	err := s.read(ctx, func(r runner) error {
+		found = nil
 		return r.rows(ask, func(scan scan) error {
 			var e idp.Event
 			found = append(found, e)

@@ -149,7 +149,7 @@ func (s *Store) ApproveCard(ctx context.Context, d directory.Decision, events ..
 		if err := bindIn(r, bindCard, &card); err != nil {
 			return err
 		}
-		return keep(r, about(personID, "card "+card.ID, events))
+		return s.keepTold(r, "", about(personID, "card "+card.ID, events))
 	})
 	if errors.Is(err, errDuplicate) || errors.Is(err, idp.ErrConflict) {
 		return "", directory.DecisionTaken
@@ -164,7 +164,7 @@ func (s *Store) RefuseCard(ctx context.Context, d directory.Decision, events ...
 		if err := r.row(with(refuseCard, d.PersonID, d.ID, micros(d.At), d.Reason), &personID, &card); err != nil {
 			return undecided(r, d, err)
 		}
-		return keep(r, about(personID, "", events))
+		return s.keepTold(r, "", about(personID, "", events))
 	})
 	return personID, err
 }

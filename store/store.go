@@ -84,6 +84,7 @@ type Store struct {
 	now      func() time.Time
 	onEvent  func(idp.Event)
 	onEnd    func()
+	letters  Letters // nil: nobody is told
 }
 
 // Open opens the database and, unless told not to, brings its schema up to

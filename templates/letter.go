@@ -9,10 +9,11 @@ import (
 // letterKinds are what people are told by mail: the kinds of events.
 var letterKinds = []string{"phone.bind", "phone.rename", "phone.revoke", "phone.suspend", "phone.resume",
 	"otp.bind", "otp.recovery", "otp.remove", "passkey.add", "passkey.remove",
-	"password.change", "password.card", "password.reset"}
+	"password.change", "password.card", "password.reset",
+	"card.bind", "card.unbind", "card.revoked", "card.approve", "card.refuse", "account.unbind"}
 
 // Letter is the mail that tells a person what was changed, in both languages: we
-// don't know which one they read. What is the phone or passkey, empty for none;
+// don't know which one they read. What is the phone, passkey or account, empty for none;
 // ok is false for a kind that nobody is told of.
 func (r *Renderer) Letter(kind, person, what string, at time.Time) (subject, text string, ok bool) {
 	if !r.words.has("mail.what." + kind) {
@@ -40,8 +41,8 @@ func (r *Renderer) Letter(kind, person, what string, at time.Time) (subject, tex
 	return r.Word(Chinese, "mail.subject", r.Word(Chinese, "mail.what."+kind)), b.String(), true
 }
 
-// Tells tells whether people are told of events of that kind.
-func Tells(kind string) bool { return slices.Contains(letterKinds, kind) }
+// Told lists the kinds of events that people are told of.
+func Told() []string { return slices.Clone(letterKinds) }
 
 func letterKeys() []string {
 	keys := []string{"mail.hello", "mail.thing", "mail.when", "mail.notyou", "mail.subject"}

@@ -33,6 +33,9 @@ func (c *cli) accountUnbind() *cobra.Command {
 				return err
 			}
 			defer o.close()
+			if err := o.tells(); err != nil {
+				return err
+			}
 			portal, now := names(o.config).Normalize(args[0]), time.Now()
 			bound, err := o.store.BindingOf(cmd.Context(), portal)
 			if err == nil {
@@ -83,6 +86,9 @@ func (c *cli) accountDecide(verb, result string, state directory.WaitingState) *
 				return err
 			}
 			defer o.close()
+			if err := o.tells(); err != nil {
+				return err
+			}
 			waiting, err := o.decide(cmd.Context(), args[0], by, reason, verb)
 			if err != nil {
 				return fmt.Errorf("card of %q: %w", args[0], err)

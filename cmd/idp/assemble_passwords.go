@@ -95,6 +95,27 @@ func passwordLetters(pages *templates.Renderer) func(t directory.Told) []outbox.
 	}
 }
 
+// eventLetters puts what the store tells of into mails.
+func eventLetters(pages *templates.Renderer) store.Letters {
+	return func(e idp.Event, p *idp.Person, what string) []outbox.Message {
+		subject, text, ok := pages.Letter(e.Kind, p.Name, what, e.At)
+		if !ok || p.Email == "" {
+			return nil
+		}
+		return []outbox.Message{outbox.NewMail(p.Email, subject, text, e.At)}
+	}
+}
+
+// tells has what an operator's command changes told as on a node.
+func (o *opened) tells() error {
+	pages, err := o.letterPages()
+	if pages == nil || err != nil {
+		return err
+	}
+	o.store.TellBy(eventLetters(pages))
+	return nil
+}
+
 // deliverPasswords finishes changes that ended nodes began, and brings new
 // passwords to the mail systems, until ctx ends.
 func (h *house) deliverPasswords(ctx context.Context) {

@@ -168,12 +168,13 @@ func (h *house) addMail(f *factors, o assembleOptions, pages *templates.Renderer
 		doer = sender
 	}
 	if doer == nil {
-		h.logger.Warn("mail.server is not set: people are not told when a password, phone, code or passkey of theirs changes")
+		h.logger.Warn("mail.server is not set: people are not told when a card, password, phone, code or passkey of theirs changes")
 		return nil
 	}
 	f.box = &outbox.Box{Store: h.store, Doers: map[string]outbox.Doer{outbox.KindMail: doer}, Now: o.Now, Logger: h.logger}
 	f.changes.Letters = letters(pages)
 	h.passwords.Letters = passwordLetters(pages)
+	h.store.TellBy(eventLetters(pages))
 	return nil
 }
 
@@ -237,7 +238,7 @@ func (h *house) forLogin(f *factors) login.Factors {
 
 // forPortal is what a person manages.
 func (h *house) forPortal(f *factors) portal.Factors {
-	out := portal.Factors{Told: portal.Told{Events: h.eventsOf, Mail: f.box != nil}, Fresh: f.changes, Holders: h.store, Lax: h.config.Phones.BindWithCode, Stop: f.stop}
+	out := portal.Factors{Told: portal.Told{Events: h.changesOf, Mail: f.box != nil}, Fresh: f.changes, Holders: h.store, Lax: h.config.Phones.BindWithCode, Stop: f.stop}
 	if f.enroller != nil {
 		out.Enroller, out.Devices, out.Waiting = f.enroller, f.devices, f.notifier
 		for _, app := range []portal.AppLink{
@@ -272,6 +273,11 @@ func (h *house) mountPhone(o assembleOptions, pages *templates.Renderer) {
 // eventsOf are a person's newest events.
 func (h *house) eventsOf(ctx context.Context, personID string, since time.Time) ([]idp.Event, error) {
 	return h.store.Events(ctx, store.EventFilter{PersonID: personID, Since: since, Limit: 500})
+}
+
+// changesOf are what was done to a person's ways to log in.
+func (h *house) changesOf(ctx context.Context, a portal.AskChanges) ([]idp.Event, error) {
+	return h.store.NewestEvents(ctx, store.NewestFilter(a))
 }
 
 func (h *house) countWaiting(m *server.Metrics) {
