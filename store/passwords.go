@@ -76,18 +76,8 @@ func (s *Store) PasswordSettled(ctx context.Context, personID string, since time
 // SetPassword implements directory.PasswordKeeper.
 func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events ...idp.Event) error {
 	return s.write(ctx, func(r runner) error {
-		if n.Intent != "" {
-			end := with(dropIntent, n.Intent, n.Lease)
-			if n.Anyway {
-				end = with(takeOver, n.Intent)
-			}
-			ended, err := r.exec(end)
-			if err != nil {
-				return err
-			}
-			if ended == 0 && !n.Anyway {
-				return idp.ErrUsed
-			}
+		if err := endIntent(r, n); err != nil {
+			return err
 		}
 		var reset int64
 		if n.Reset {
@@ -136,6 +126,25 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		}
 		return keep(r, events)
 	})
+}
+
+// endIntent ends what was begun; idp.ErrUsed if another node has done so.
+func endIntent(r runner, n directory.NewPassword) error {
+	if n.Intent == "" {
+		return nil
+	}
+	end := with(dropIntent, n.Intent, n.Lease)
+	if n.Anyway {
+		end = with(takeOver, n.Intent)
+	}
+	ended, err := r.exec(end)
+	if err != nil {
+		return err
+	}
+	if ended == 0 && !n.Anyway {
+		return idp.ErrUsed
+	}
+	return nil
 }
 
 // setFirst notes that somebody knows the password of the accounts now.
