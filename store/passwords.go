@@ -76,7 +76,7 @@ func (s *Store) PasswordSettled(ctx context.Context, personID string, since time
 // SetPassword implements directory.PasswordKeeper.
 func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events ...idp.Event) error {
 	return s.write(ctx, func(r runner) error {
-		if err := endIntent(r, n); err != nil {
+		if err := finishIntent(r, n); err != nil {
 			return err
 		}
 		var reset int64
@@ -128,8 +128,8 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 	})
 }
 
-// endIntent ends what was begun; idp.ErrUsed if another node has done so.
-func endIntent(r runner, n directory.NewPassword) error {
+// finishIntent ends what was begun; idp.ErrUsed if another node has done so.
+func finishIntent(r runner, n directory.NewPassword) error {
 	if n.Intent == "" {
 		return nil
 	}
