@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 )
@@ -50,6 +51,7 @@ func TestFirstKeys_WhoeverNeedsThemWaits(t *testing.T) {
 	store.memoryStore.mu.Unlock()
 
 	waits := map[string]chan error{}
+	var running sync.WaitGroup
 	for name, need := range map[string]func() error{
 		"sign":   func() error { _, err := r.Sign(RS256, "JWT", []byte("{}")); return err },
 		"list":   func() error { _, err := r.List(t.Context()); return err },
@@ -65,8 +67,13 @@ func TestFirstKeys_WhoeverNeedsThemWaits(t *testing.T) {
 	} {
 		done := make(chan error, 1)
 		waits[name] = done
-		go func() { done <- need() }()
+		running.Add(1)
+		go func() {
+			running.Done()
+			done <- need()
+		}()
 	}
+	running.Wait() // else nothing is seen of who does not wait
 	time.Sleep(50 * time.Millisecond)
 	for name, done := range waits {
 		select {

@@ -76,7 +76,7 @@ func TestPhone_BindingCalledOff(t *testing.T) {
 	p.click(`[data-do="give-up"]`)
 	p.at("called-off")
 	pc.untilText(`#qr [role="alert"]`, "已取消綁定")
-	if took := time.Since(began); took > 2*time.Second && !busy() {
+	if took := time.Since(began); took > 10*time.Second { // whatever else the machine does; the digits would wait for minutes
 		t.Errorf("the computer knows after %v", took)
 	}
 	p.picture("called-off")
