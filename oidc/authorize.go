@@ -39,7 +39,11 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, form url.Values
 		p.answerError(w, r, q, err)
 		return
 	}
-	current, err := p.Sessions.Recent(r)
+	look := p.Sessions.Recent
+	if contains(q.scopes, scopeOffline) {
+		look = p.Sessions.Current // what outlives the session is not given on belief
+	}
+	current, err := look(r)
 	if err != nil {
 		p.answerError(w, r, q, err)
 		return

@@ -19,12 +19,22 @@ import (
 func (p *Provider) issue(w http.ResponseWriter, r *http.Request, q *request, current *session.Current, d policy.Decision) {
 	unit := &work{now: p.now(), request: q, current: current, decision: d}
 	resp, err := p.engine.NewAuthorizeResponse(r.Context(), q.fosite, unit)
+	switch {
+	case errors.Is(err, errSessionEnded) && !q.ask.PromptNone:
+		p.sendToLogin(w, r, q)
+		return
+	case errors.Is(err, errSessionEnded):
+		err = newFault(policy.ErrorLoginRequired, "the session has ended")
+	}
 	if err != nil {
 		p.answerError(w, r, q, err)
 		return
 	}
 	p.answer(w, r, q, [][2]string{{"code", resp.GetParameters().Get("code")}})
 }
+
+// errSessionEnded: it did between the look at it and the grant.
+var errSessionEnded = errors.New("the session has ended")
 
 // codeIssuer is the authorization endpoint's part of the code flow. The whole
 // grant is one insert.
@@ -57,7 +67,11 @@ func (h *codeIssuer) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosi
 		EndsAt: h.p.grantEnd(w), CreatedAt: w.now,
 	}
 	mark := h.p.grants.mark()
-	if err := h.p.Grants.CreateGrant(ctx, g); err != nil {
+	err = h.p.Grants.CreateGrant(ctx, g)
+	if errors.Is(err, idp.ErrConflict) {
+		return errSessionEnded
+	}
+	if err != nil {
 		return fmt.Errorf("keep grant: %w", err)
 	}
 	h.p.grants.keep(mark, &loaded{grant: g, person: w.current.Person, asOf: w.current.AsOf, details: about, scopes: q.scopes})

@@ -58,7 +58,9 @@ type Issue struct {
 // credentials) as they are now, in one round trip, so that a disabled person's
 // tokens are dead at once; the caller looks at State, RevokedAt and the ends.
 type Grants interface {
-	// CreateGrant inserts the grant and its events in one transaction.
+	// CreateGrant inserts the grant and its events in one transaction. With the
+	// scope offline_access: idp.ErrConflict if its session has ended, or is not
+	// there; the end of a session finds the grant or comes before it.
 	CreateGrant(ctx context.Context, g *Grant, events ...idp.Event) error
 	// GrantByID, GrantByCode and GrantByAccess give idp.ErrNotFound; the latter
 	// two also if the grant has another code or access token than that of the hash.

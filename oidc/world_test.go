@@ -37,6 +37,7 @@ const secret = "s3cret +/&=%:" // with everything that form encoding changes
 type world struct {
 	t        testing.TB
 	store    *store.Store
+	options  store.Options
 	sealer   *keys.Sealer
 	ring     *keys.Ring
 	sessions *session.Manager
@@ -47,12 +48,14 @@ type world struct {
 
 	mu       sync.Mutex
 	clock    time.Time
-	person   string     // who logs in
-	method   idp.Method // how
-	stronger idp.Method // how when more is needed
-	cancel   bool       // the person says no
-	stay     bool       // the login page waits
-	logins   int        // how often somebody logged in
+	started  time.Time     // since when the clock goes; zero: it stands
+	person   string        // who logs in
+	method   idp.Method    // how
+	evidence *idp.Evidence // how in detail, but for the time; nil: only method
+	stronger idp.Method    // how when more is needed
+	cancel   bool          // the person says no
+	stay     bool          // the login page waits
+	logins   int           // how often somebody logged in
 }
 
 // seeds are made once: RSA keys are slow to make.
@@ -95,6 +98,7 @@ func openWorld(t testing.TB, o store.Options) *world {
 	w := &world{t: t, clock: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC),
 		person: "wang", method: idp.MethodPassword, stronger: idp.MethodCard}
 	o.Now = w.now
+	w.options = o
 	var err error
 	w.store, err = store.Open(t.Context(), o)
 	must(t, err)
@@ -144,6 +148,9 @@ func (w *world) node(change func(*oidc.Provider)) *httptest.Server {
 func (w *world) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.started.IsZero() {
+		return w.clock.Add(time.Since(w.started))
+	}
 	return w.clock
 }
 
@@ -188,6 +195,10 @@ func (w *world) step(rw http.ResponseWriter, r *http.Request, flow *idp.Flow, cu
 		w.logins++
 		w.mu.Unlock()
 		ev := idp.Evidence{Method: w.method, At: w.now()}
+		if w.evidence != nil {
+			ev = *w.evidence
+			ev.At = w.now()
+		}
 		if d.Step == policy.StepLevel {
 			ev.Method = w.stronger
 		}

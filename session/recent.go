@@ -58,7 +58,7 @@ func (m *Manager) Forget() {
 
 // Recent is Current, but believes for a moment what was read before. It is for
 // answers that can't do harm after that moment, such as a code whose tokens are
-// dead once the session is.
+// dead once the session is; never for what outlives it (offline_access).
 func (m *Manager) Recent(r *http.Request) (*Current, error) { return m.each(r, m.recall) }
 
 func (m *Manager) recall(ctx context.Context, tokenHash []byte) (*Current, error) {

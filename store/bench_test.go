@@ -54,7 +54,7 @@ func codeGrant(i int64) *oidc.Grant {
 	id := binary.BigEndian.AppendUint64(make([]byte, 0, 16), uint64(i))[:16] // one after the other, as real ones are
 	copy(id[8:], hash('g', i)[1:])
 	return &oidc.Grant{ID: id, Kind: oidc.GrantCode, ClientID: "load", PersonID: "p1", SessionID: "s" + strconv.FormatInt(i%1000, 10),
-		Scopes: "openid profile offline_access", Request: make([]byte, 400), CodeHash: hash('c', i), CodeEndsAt: noon.Add(time.Minute),
+		Scopes: "openid profile", Request: make([]byte, 400), CodeHash: hash('c', i), CodeEndsAt: noon.Add(time.Minute),
 		EndsAt: noon.Add(24 * time.Hour), CreatedAt: noon}
 }
 

@@ -31,6 +31,10 @@ const (
 			refresh_ends_at = $6, prune_at = $7
 		WHERE id = $1 AND generation + 1 = $5 AND generation > 0 AND refresh_ends_at > $2 AND ends_at > $2 AND revoked_at = 0`
 	revokeGrant query = `UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at = 0`
+
+	// holdSession takes the row of a session that has not ended, and keeps it as
+	// long as the grant: what ends its card or phone finds the grant by it.
+	holdSession query = `UPDATE sessions SET kept_until = CASE WHEN kept_until < $2 THEN $2 ELSE kept_until END WHERE id = $1 AND ended_at = 0`
 )
 
 // How long a grant is kept after its last token has ended: a code that nobody
@@ -42,7 +46,9 @@ const (
 	keepUsed   = 24 * time.Hour
 )
 
-// CreateGrant implements oidc.Grants.
+// CreateGrant implements oidc.Grants. A grant that outlives its session is made
+// while that lives or not at all: whoever ends the session meanwhile waits, and
+// then finds the grant. Any other is dead with its session whenever it came.
 func (s *Store) CreateGrant(ctx context.Context, g *oidc.Grant, events ...idp.Event) error {
 	prune := last(g.CodeEndsAt, g.AccessEndsAt, g.RefreshEndsAt).Add(keepUnused)
 	if g.SessionID != "" && (g.AccessHash != nil || g.Generation > 0) {
@@ -51,11 +57,15 @@ func (s *Store) CreateGrant(ctx context.Context, g *oidc.Grant, events ...idp.Ev
 	insert := with(insertGrant, g.ID, string(g.Kind), g.ClientID, g.PersonID, g.SessionID, g.Scopes, offline(g.Scopes), notNil(g.Request),
 		g.CodeHash, micros(g.CodeEndsAt), micros(g.CodeUsedAt), g.AccessHash, micros(g.AccessEndsAt), g.Generation, micros(g.RotatedAt),
 		micros(g.RefreshEndsAt), micros(g.EndsAt), micros(g.RevokedAt), micros(g.CreatedAt), micros(prune))
+	list := append([]statement{insert}, inserts(events)...)
+	if g.SessionID != "" && offline(g.Scopes) {
+		return s.checked(ctx, []check{needs(with(holdSession, g.SessionID, micros(g.EndsAt)), idp.ErrConflict)}, list)
+	}
 	if len(events) == 0 {
 		_, err := s.one(ctx, insert)
 		return err
 	}
-	return s.all(ctx, append([]statement{insert}, inserts(events)...))
+	return s.all(ctx, list)
 }
 
 // offline tells whether the grant outlives its session (OpenID Connect Core

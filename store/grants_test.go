@@ -270,22 +270,31 @@ func TestRotate_RacedSucceedsOnce(t *testing.T) {
 }
 
 // TestGrantOfAnEndedSession inserts a grant after its session has ended, as a
-// request that was under way then does.
+// request that was under way then does: what would outlive the session is not
+// made, and the other is dead. What was made before an ordinary logout lives on.
 func TestGrantOfAnEndedSession(t *testing.T) {
 	storeTest(t, func(t *testing.T, s *Store) {
-		must(t, s.CreateSession(t.Context(), &idp.Session{ID: "ended", PersonID: "p1", CreatedAt: noon, SeenAt: noon, EndsAt: noon.Add(time.Hour)},
-			[]byte("token of ended"), nil))
+		openSession(t, s, "ended", "p1")
+		before := offlineGrant("before the end..", "ended", "p1")
+		must(t, s.CreateGrant(t.Context(), before))
 		must(t, second(s.EndSession(t.Context(), "ended", noon)))
-		for scopes, lives := range map[string]bool{"openid": false, "openid offline_access": true} {
-			g := &oidc.Grant{ID: []byte(scopes[:6] + "0123456789")[:16], Kind: oidc.GrantCode, ClientID: "c", PersonID: "p1", SessionID: "ended", Scopes: scopes,
-				CodeHash: []byte("code " + scopes), CodeEndsAt: noon.Add(time.Minute), EndsAt: noon.Add(time.Hour), CreatedAt: noon}
-			g.ID[15] = byte(len(scopes))
-			must(t, s.CreateGrant(t.Context(), g))
-			got, _, err := s.GrantByCode(t.Context(), g.ID, g.CodeHash)
-			must(t, err)
-			if got.RevokedAt.IsZero() != lives {
-				t.Errorf("%s: revoked at %v", scopes, got.RevokedAt)
+		if !lives(t, s, before.ID) {
+			t.Error("an offline grant ended with a logout")
+		}
+		for _, session := range []string{"ended", "never there"} {
+			err := s.CreateGrant(t.Context(), offlineGrant("after "+session[:5]+"......", session, "p1"), idp.Event{At: noon, Kind: "lost"})
+			if !errors.Is(err, idp.ErrConflict) {
+				t.Errorf("offline, session %s: %v", session, err)
 			}
+		}
+		plain := offlineGrant("plain...........", "ended", "p1")
+		plain.Scopes = "openid"
+		must(t, s.CreateGrant(t.Context(), plain))
+		if lives(t, s, plain.ID) {
+			t.Error("a grant outlives its session without offline_access")
+		}
+		if events, err := s.Events(t.Context(), EventFilter{}); err != nil || len(events) != 0 {
+			t.Errorf("%d events of what did not happen, %v", len(events), err)
 		}
 	})
 }

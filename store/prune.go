@@ -11,7 +11,7 @@ const (
 	pruneChallenges query = `DELETE FROM challenges WHERE key IN (SELECT key FROM challenges WHERE ends_at < $1 LIMIT $2)`
 	prunePending    query = `DELETE FROM pending_cards WHERE key IN (SELECT key FROM pending_cards WHERE ends_at < $1 LIMIT $2)`
 	pruneAssertions query = `DELETE FROM assertions WHERE jti_hash IN (SELECT jti_hash FROM assertions WHERE ends_at < $1 LIMIT $2) AND ends_at < $1`
-	pruneSessions   query = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at < $1 LIMIT $2)`
+	pruneSessions   query = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE kept_until < $1 AND ends_at < $1 LIMIT $2)`
 	pruneTries      query = `DELETE FROM tries WHERE key IN (SELECT key FROM tries WHERE f1 < $1 AND locked_until < $1 LIMIT $2) AND f1 < $1 AND locked_until < $1`
 	pruneEvents     query = `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)`
 	pruneEnrolments query = `DELETE FROM enrolments WHERE id IN (SELECT id FROM enrolments WHERE ends_at < $1 LIMIT $2) AND ends_at < $1`
@@ -31,8 +31,8 @@ const (
 )
 
 // Prune deletes what can't matter any more: requests, challenges, assertions
-// and sessions past their end, grants some time after their last token, and
-// counters without a failure for a week. It works in small transactions, so
+// and sessions past their end and that of what outlives them, grants some time
+// after their last token, and counters without a failure for a week. It works in small transactions, so
 // that nobody waits for it, until nothing is left or the context ends. It is
 // meant to be run every few minutes, on any number of nodes.
 func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err error) {

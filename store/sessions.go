@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	insertSession query = `INSERT INTO sessions (id, token_hash, person_id, evidence, card_id, created_at, seen_at, ends_at, ended_at, address, user_agent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)`
+	insertSession query = `INSERT INTO sessions (id, token_hash, person_id, evidence, card_id, created_at, seen_at, ends_at, ended_at, address, user_agent, kept_until)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $8)`
 	replaceSession query = `UPDATE sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at = 0`
 	sessionColumns query = `s.id, s.person_id, s.evidence, s.created_at, s.seen_at, s.ends_at, s.address, s.user_agent`
 	sessionByToken query = `SELECT ` + sessionColumns + `, ` + personColumns + `

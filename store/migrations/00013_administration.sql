@@ -98,3 +98,12 @@ ALTER TABLE accounts ADD COLUMN claimed BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE accounts SET agency = COALESCE((SELECT p.agency FROM persons p WHERE p.id = accounts.person_id), '');
 UPDATE accounts SET given = TRUE WHERE name IN (SELECT account FROM directory_effects WHERE kind = 'create');
 UPDATE accounts SET pending = TRUE WHERE name IN (SELECT account FROM directory_effects WHERE kind = 'create' AND state <> 'done');
+
+-- A session is kept as long as a grant that outlives it (offline_access): what
+-- ends its card or its phone finds the grant by it.
+ALTER TABLE sessions ADD COLUMN kept_until BIGINT NOT NULL DEFAULT 0;
+UPDATE sessions SET kept_until = ends_at;
+UPDATE sessions SET kept_until = (SELECT MAX(g.ends_at) FROM grants g WHERE g.session_id = sessions.id AND g.offline)
+    WHERE EXISTS (SELECT 1 FROM grants g WHERE g.session_id = sessions.id AND g.offline AND g.ends_at > sessions.ends_at);
+DROP INDEX sessions_end;
+CREATE INDEX sessions_kept ON sessions (kept_until);

@@ -51,11 +51,12 @@ CREATE TABLE sessions (
     ends_at    BIGINT NOT NULL,
     ended_at   BIGINT NOT NULL,
     address    TEXT NOT NULL,
-    user_agent TEXT NOT NULL
+    user_agent TEXT NOT NULL,
+    kept_until BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX sessions_person ON sessions (person_id);
 CREATE INDEX sessions_card ON sessions (card_id) WHERE card_id <> '';
-CREATE INDEX sessions_end ON sessions (ends_at);
+CREATE INDEX sessions_kept ON sessions (kept_until);
 
 CREATE TABLE flows (
     handle      BYTEA PRIMARY KEY,
@@ -410,7 +411,7 @@ INSERT INTO persons VALUES ('p1', 'sub-1', '王小明', '379', '一科', '科員
 INSERT INTO persons VALUES ('p2', 'sub-2', '陳小美', NULL, '', '', '', '', '', '', 'cd5678', 'departed', FALSE, NULL, NULL, 1700000000000000);
 INSERT INTO accounts VALUES ('ab1234', 'single', 'p1', 0);
 INSERT INTO passwords VALUES ('p1', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA', 1700000000000000);
-INSERT INTO sessions VALUES ('s1', X'1111', 'p1', '[{"method":"card","at":"2026-11-20T12:00:00Z","card":"k1"}]', 'k1', 1700000000000000, 1700000000000000, 1900000000000000, 0, '192.0.2.1', 'Mozilla');
+INSERT INTO sessions VALUES ('s1', X'1111', 'p1', '[{"method":"card","at":"2026-11-20T12:00:00Z","card":"k1"}]', 'k1', 1700000000000000, 1700000000000000, 1900000000000000, 0, '192.0.2.1', 'Mozilla', 1900000000000000);
 INSERT INTO flows VALUES (X'2222', X'3333', 'client_id=documents', '', 'https://rp.example', '{"client_id":"documents","at":"2026-11-20T12:00:00Z"}', FALSE, TRUE, FALSE, FALSE, 1700000000000000, 1900000000000000);
 INSERT INTO grants VALUES (X'4444', 'authorization_code', 'documents', 'p1', 's1', 'openid offline_access', TRUE, X'7b7d', X'5555', 1700000060000000, 1700000001000000, X'6666', 1900000000000000, 2, 1700000002000000, 1900000000000000, 1900000000000000, 0, 1700000000000000, 1900000000000000);
 INSERT INTO grants VALUES (X'4445', 'client_credentials', 'service', '', '', 'api', FALSE, X'', NULL, 0, 0, X'6667', 1900000000000000, 0, 0, 0, 1900000000000000, 0, 1700000000000000, 1900000000000000);
