@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"taipeion.internal/idp/policy"
 )
 
 // constraints are the name constraints of one pinned issuer (RFC 5280 section
@@ -167,7 +168,7 @@ func directoryElements(name []byte) []string {
 		pair := rdn.in(tagSequence)
 		oid, value := pair.next(tagOID), pair.any()
 		if text, ok := decodeString(value); ok && pair.done() && rdn.done() {
-			form = string(oid.raw) + normalName(text)
+			form = string(oid.raw) + policy.PersonName(text)
 		}
 		list = append(list, form)
 	}

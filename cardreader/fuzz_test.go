@@ -12,6 +12,7 @@ import (
 	"go.mozilla.org/pkcs7"
 
 	"taipeion.internal/idp/cardreader/cardtest"
+	"taipeion.internal/idp/policy"
 )
 
 func fuzzLeaf() cardtest.Leaf {
@@ -127,7 +128,7 @@ func FuzzSubject(f *testing.F) {
 		if !digits(s.serialNumber, 16) || s.commonName == "" || !utf8.ValidString(s.text) || strings.IndexFunc(s.text, oddRune) >= 0 {
 			t.Fatalf("got %+v", s)
 		}
-		if normalName(normalName(s.commonName)) != normalName(s.commonName) {
+		if policy.PersonName(policy.PersonName(s.commonName)) != policy.PersonName(s.commonName) {
 			t.Fatalf("%q has no stable form", s.commonName)
 		}
 		again, err := parseSubject(tlv(tagSequence,

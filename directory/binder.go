@@ -41,6 +41,9 @@ const (
 	BindRenamed     BindFault = "renamed"      // to a single account already
 	BindClosed      BindFault = "closed"       // one of the two is disabled
 	BindMain        BindFault = "main"         // the main portal account comes first
+	BindOwn         BindFault = "own"          // no proof of the person's own
+	BindOtherName   BindFault = "other_name"   // its directory shows another person's name
+	BindPast        BindFault = "past"         // only a single account can be kept
 )
 
 func (f BindFault) Error() string { return "not bound: " + string(f) }

@@ -37,12 +37,14 @@ type NameFacts struct {
 	Renamed bool // its person was renamed to a single account
 	Bound   bool // bound portal account to TPEAD account
 	Portal  bool // its person has a portal account at all
+	Claimed bool // added by its person, who did not keep it yet
 }
 
 // Admits tells whether one may log in by such a name. After one's rename only
-// the single account does, in any phase; a mailbox never does.
+// the single account does, in any phase; a mailbox never does, nor what was only
+// claimed.
 func (p Phase) Admits(f NameFacts) bool {
-	if f.Closed || f.Kind == idp.AccountMail || f.Renamed && f.Kind != idp.AccountSingle {
+	if f.Closed || f.Kind == idp.AccountMail || f.Renamed && f.Kind != idp.AccountSingle || f.Claimed && !f.Bound {
 		return false
 	}
 	switch p {

@@ -3,6 +3,8 @@ package portal
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"time"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
@@ -23,14 +25,31 @@ func (h *Handler) choosePage(w http.ResponseWriter, r *http.Request) {
 // keepAccount keeps one account, by its password, and disables the others.
 func (h *Handler) keepAccount(w http.ResponseWriter, r *http.Request) {
 	h.choice(w, r, "/account/choose?done=kept", func(c *session.Current) error {
-		return h.Binder.Keep(r.Context(), c.Person, directory.Credentials{Name: one(r.PostForm, "keep"), Password: one(r.PostForm, "password")})
+		return h.Binder.Keep(r.Context(), c.Person, h.proof(r, c), directory.Credentials{Name: one(r.PostForm, "keep"), Password: one(r.PostForm, "password")})
 	})
 }
 
 // claimAccount makes an account that was never bound one of those to choose from.
 func (h *Handler) claimAccount(w http.ResponseWriter, r *http.Request) {
 	h.choice(w, r, "/account/choose?done=claimed", func(c *session.Current) error {
-		return h.Binder.Claim(r.Context(), c.Person, directory.Credentials{Name: one(r.PostForm, "tpead"), Password: one(r.PostForm, "tpead_password")})
+		return h.Binder.Claim(r.Context(), c.Person, h.proof(r, c), directory.Credentials{Name: one(r.PostForm, "tpead"), Password: one(r.PostForm, "tpead_password")})
+	})
+}
+
+// ownCard is how old the reading of a card may be that proves who chooses.
+const ownCard = 10 * time.Minute
+
+// proof is what the form and the session have to prove that it is the person.
+func (h *Handler) proof(r *http.Request, c *session.Current) directory.Proof {
+	return directory.Proof{
+		Card:        h.cardProves(c),
+		Credentials: directory.Credentials{Name: one(r.PostForm, "own"), Password: one(r.PostForm, "own_password")},
+	}
+}
+
+func (h *Handler) cardProves(c *session.Current) bool {
+	return slices.ContainsFunc(c.Session.Evidence, func(e idp.Evidence) bool {
+		return e.Method == idp.MethodCard && h.Now().Sub(e.At) <= ownCard
 	})
 }
 
@@ -67,8 +86,10 @@ func (h *Handler) showChoose(w http.ResponseWriter, r *http.Request, c *session.
 		return
 	}
 	for _, one := range rivals {
-		v.Accounts = append(v.Accounts, templates.RivalRow{Name: one.Name, Bound: one.Bound})
+		v.Accounts = append(v.Accounts, templates.RivalRow{Name: one.Name, Bound: one.Bound, Past: one.Past})
+		v.KeepOwn = v.KeepOwn || one.Claimed && !one.Past && !h.cardProves(c)
 	}
+	v.ClaimOwn = !h.cardProves(c)
 	h.Pages.Render(w, r, refusedStatus(v.Reason), v)
 }
 

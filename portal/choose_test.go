@@ -139,12 +139,12 @@ func TestAccountThatWasNeverBoundIsClaimedLater(t *testing.T) {
 		for _, c := range [][3]string{
 			{"", "", "incomplete"}, {"geaa-000002", "wrong", ""}, {"geaa-000003", tpeadPassword, "other_person"}, {"wang.xiaoming", portalPassword, "kind"},
 		} {
-			if v := w.wantChoose(b.post("/account/claim", "tpead", c[0], "tpead_password", c[1])); v.Fault != c[2] {
+			if v := w.wantChoose(b.post("/account/claim", "own", "geaa-000001", "own_password", tpeadPassword, "tpead", c[0], "tpead_password", c[1])); v.Fault != c[2] {
 				t.Errorf("%q: %+v", c, v)
 			}
 		}
-		w.wantTo(b.post("/account/claim", "tpead", "GEAA-000002", "tpead_password", tpeadPassword), "/account/choose?done=claimed")
-		w.wantTo(b.post("/account/claim", "tpead", "GEAA-000002", "tpead_password", tpeadPassword), "/account/choose?done=claimed")
+		w.wantTo(b.post("/account/claim", "own", "GEAA-000001", "own_password", tpeadPassword, "tpead", "GEAA-000002", "tpead_password", tpeadPassword), "/account/choose?done=claimed")
+		w.wantTo(b.post("/account/claim", "own", "geaa-000001", "own_password", tpeadPassword, "tpead", "GEAA-000002", "tpead_password", tpeadPassword), "/account/choose?done=claimed")
 		if v := w.wantChoose(b.get("/account/choose")); len(v.Accounts) != 2 {
 			t.Fatalf("%+v", v)
 		}

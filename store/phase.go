@@ -19,15 +19,15 @@ const (
 	// Whoever was not fed by a portal has nothing to bind.
 	nameFactColumns query = `a.kind, a.state <> 'active', p.shared, p.renamed_at > 0,
 		EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name),
-		p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal')`
+		p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal'), a.claimed`
 	// One row for every name, so that a name that is nobody's costs the same.
 	nameFacts query = `SELECT COALESCE((SELECT value FROM settings WHERE key = 'phase'), 'coexist'), COALESCE(f.kind, ''),
-			COALESCE(f.closed, FALSE), COALESCE(f.shared, FALSE), COALESCE(f.renamed, FALSE), COALESCE(f.bound, FALSE), COALESCE(f.portal, FALSE)
+			COALESCE(f.closed, FALSE), COALESCE(f.shared, FALSE), COALESCE(f.renamed, FALSE), COALESCE(f.bound, FALSE), COALESCE(f.portal, FALSE), COALESCE(f.claimed, FALSE)
 		FROM (SELECT 1 AS one) AS always LEFT JOIN (SELECT a.kind AS kind, a.state <> 'active' OR a.pending AS closed, p.shared AS shared,
 			p.renamed_at > 0 AS renamed, EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name) AS bound,
-			p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal') AS portal
+			p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal') AS portal, a.claimed AS claimed
 			FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.name = $1) AS f ON TRUE`
-	eachName query = `SELECT p.id, p.name, COALESCE(p.agency, ''), COALESCE(g.name, ''), p.state, a.name, a.must_set, ` + nameFactColumns + `
+	eachName query = `SELECT p.id, p.name, COALESCE(p.agency, ''), COALESCE(g.name, ''), ` + effectiveState + `, a.name, a.must_set, ` + nameFactColumns + `
 		FROM persons p JOIN accounts a ON a.person_id = p.id LEFT JOIN agencies g ON g.code = p.agency
 		WHERE p.state = 'enabled' ORDER BY p.agency, p.id, a.position`
 )
@@ -50,7 +50,7 @@ func (s *Store) SetPhase(ctx context.Context, from, to policy.Phase, at time.Tim
 // NameFacts implements directory.Phases.
 func (s *Store) NameFacts(ctx context.Context, name string) (phase policy.Phase, f policy.NameFacts, err error) {
 	err = s.read(ctx, func(r runner) error {
-		return r.row(with(nameFacts, name), &phase, &f.Kind, &f.Closed, &f.Shared, &f.Renamed, &f.Bound, &f.Portal)
+		return r.row(with(nameFacts, name), &phase, &f.Kind, &f.Closed, &f.Shared, &f.Renamed, &f.Bound, &f.Portal, &f.Claimed)
 	})
 	return phase, f, err
 }
@@ -61,7 +61,7 @@ func (s *Store) EachName(ctx context.Context, yield func(directory.Named) error)
 		return r.rows(with(eachName), func(scan scan) error {
 			var n directory.Named
 			if err := scan(&n.PersonID, &n.PersonName, &n.Agency.Code, &n.Agency.Name, &n.State, &n.Account, &n.MustSet,
-				&n.Kind, &n.Closed, &n.Shared, &n.Renamed, &n.Bound, &n.Portal); err != nil {
+				&n.Kind, &n.Closed, &n.Shared, &n.Renamed, &n.Bound, &n.Portal, &n.Claimed); err != nil {
 				return err
 			}
 			return yield(n)

@@ -38,7 +38,7 @@ func addAdminViews(views map[string]View, base Base, s string) {
 	}
 	views["home-choose"] = Home{Base: base, Choose: true}
 	views["choose-0"] = Choose{Base: base, Notice: "kept"}
-	views["choose"] = Choose{Base: base, Accounts: []RivalRow{{s, true}, {s, false}}, Fault: "kind", Notice: "claimed"}
-	views["choose-wrong"] = Choose{Base: base, Accounts: []RivalRow{{s, true}, {s, false}}, Reason: "locked", LockedUntil: clock.Add(time.Minute)}
+	views["choose"] = Choose{Base: base, KeepOwn: true, ClaimOwn: true, Accounts: []RivalRow{{Name: s, Bound: true}, {Name: s, Past: true}}, Fault: "kind", Notice: "claimed"}
+	views["choose-wrong"] = Choose{Base: base, Accounts: []RivalRow{{Name: s, Bound: true}, {Name: s}}, Reason: "locked", LockedUntil: clock.Add(time.Minute)}
 	views["rebind-second"] = Rebind{Base: base, Portal: s, Second: []string{s, s}}
 }

@@ -70,10 +70,12 @@ func (Rebind) Page() string { return "rebind" }
 
 // Choose is the page of a person with several TPEAD accounts, when the portal is
 // off (POST /account/choose: keep, password; POST /account/claim: tpead,
-// tpead_password).
+// tpead_password; either with own, own_password where the person's own are asked).
 type Choose struct {
 	Base
 	Accounts    []RivalRow // to choose from; empty: nothing to choose
+	KeepOwn     bool       // one of them was added and not kept: it wants the person's own credentials
+	ClaimOwn    bool       // so does adding one
 	Notice      string     // "kept" or "claimed": what was just done
 	Fault       string     // why it was not: a key of the words "rebind.fault."
 	Reason      idp.Reason // what is wrong with the credentials
@@ -81,10 +83,11 @@ type Choose struct {
 	RetryAfter  time.Duration
 }
 
-// RivalRow is an account to choose from; Bound: to the portal account.
+// RivalRow is an account to choose from.
 type RivalRow struct {
 	Name  string
-	Bound bool
+	Bound bool // to the portal account
+	Past  bool // it can't be kept: only a single account can
 }
 
 // Page names the template.
@@ -124,7 +127,7 @@ var shownRules = []string{"short", "lower", "upper", "digit", "symbol", "own", "
 var otherFaults = []string{"form", "weak", "leaked", "used", "young", "directory"}
 
 // rebindFaults are why accounts were not bound.
-var rebindFaults = []string{"main", "renamed", "closed", "other_person", "taken", "same", "shared", "kind", "incomplete"}
+var rebindFaults = []string{"main", "renamed", "closed", "other_person", "taken", "same", "shared", "kind", "incomplete", "own", "other_name", "past"}
 
 // PasswordRow is a rule, and whether the last try kept it.
 type PasswordRow struct{ Rule, State string }

@@ -11,7 +11,10 @@ import (
 	"taipeion.internal/idp/directory"
 )
 
-var _ directory.Describer = (*Directory)(nil)
+var (
+	_ directory.Describer  = (*Directory)(nil)
+	_ directory.NameShower = (*Directory)(nil)
+)
 
 // shown is one attribute of a description.
 type shown struct{ attribute, value string }
@@ -65,6 +68,15 @@ func (d *Directory) Describe(ctx context.Context, account idp.Account, to direct
 		_, err = d.Move(ctx, e.ID, d.o.Places[to.Agency])
 	}
 	return err
+}
+
+// ShownName implements directory.NameShower.
+func (d *Directory) ShownName(ctx context.Context, account idp.Account) (string, error) {
+	e, err := d.mine(ctx, account)
+	if err != nil {
+		return "", err
+	}
+	return e.DisplayName, nil
 }
 
 // inPlace is the field of an entry that is not where its agency's are.

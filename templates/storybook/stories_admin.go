@@ -50,6 +50,8 @@ func adminStories() []story {
 		{"admin-approvals-none", same(templates.AdminApprovals{Base: base, Done: "approve"})},
 		{"choose", same(templates.Choose{Base: base, Accounts: []templates.RivalRow{{Name: "ab1234", Bound: true}, {Name: "geaa-012686"}}})},
 		{"choose-wrong", same(templates.Choose{Base: base, Reason: idp.ReasonWrong, Accounts: []templates.RivalRow{{Name: "ab1234", Bound: true}, {Name: "geaa-012686"}}})},
+		{"choose-own", same(templates.Choose{Base: base, Fault: "own", KeepOwn: true, ClaimOwn: true, Accounts: []templates.RivalRow{{Name: "geaa-012685"}, {Name: "geaa-012686"}}})},
+		{"choose-past", same(templates.Choose{Base: base, ClaimOwn: true, Accounts: []templates.RivalRow{{Name: "ab1234", Bound: true}, {Name: "geaa-012686", Past: true}}})},
 		{"choose-none", same(templates.Choose{Base: base, Notice: "kept"})},
 		{"home-choose", same(templates.Home{Base: base, Name: longName, Level: idp.LevelPassword, LoginAt: now(), Choose: true})},
 		{"rebind-second", same(templates.Rebind{Base: base, Portal: "wang.xiaoming", Second: []string{"xiaoming.wang2"}, Fault: "main"})},
