@@ -91,8 +91,9 @@ func describedOtherwise(ctx context.Context, g *Gate, held []Held) ([]Drift, err
 
 // Mender has directories told what they have otherwise.
 type Mender interface {
-	// Mend keeps an effect of that kind for the account, unless one waits;
-	// idp.ErrNotFound if it is nobody's.
+	// Mend keeps an effect of that kind for the account, unless one waits, or tries
+	// again to make an account that could not be made; idp.ErrNotFound if it is not
+	// that person's.
 	Mend(ctx context.Context, personID, account, kind, actor string) error
 }
 

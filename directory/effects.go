@@ -34,14 +34,16 @@ type Effect struct {
 }
 
 // Effects keeps them until they are done: those of one person one after the
-// other, but for closing an account, which waits for nothing but a rename.
+// other, but for closing an account, which waits for nothing but a rename of an
+// entry that we know by its name alone.
 type Effects interface {
 	// TakeEffects leases up to limit effects that are due: nobody else gets them
 	// before until.
 	TakeEffects(ctx context.Context, lease string, now, until time.Time, limit int) ([]Effect, error)
 	// EffectDone settles one; idp.ErrConflict if the lease is not ours any more, as
-	// the others.
-	EffectDone(ctx context.Context, id, lease string) error
+	// the others. then is the kind of an effect that is kept for the account in its
+	// place; empty: none.
+	EffectDone(ctx context.Context, id, lease, then string) error
 	// EffectLater gives one back, due then.
 	EffectLater(ctx context.Context, id, lease string, due time.Time, fault string) error
 	// EffectRedrawn gives the account of an effect another name, claimed before, and
@@ -126,13 +128,13 @@ func (t *Teller) Once(ctx context.Context) (int, error) {
 
 func (t *Teller) one(ctx context.Context, lease string, e Effect) {
 	tryCtx, cancel := context.WithTimeout(ctx, tellTime)
-	err := t.tell(tryCtx, e)
+	then, err := t.tell(tryCtx, e)
 	cancel()
 	log := t.Logger.With("effect", e.ID, "tries", e.Tries)
 	var settled error
 	switch {
 	case err == nil:
-		settled = t.Effects.EffectDone(ctx, e.ID, lease)
+		settled = t.Effects.EffectDone(ctx, e.ID, lease, then)
 	case errors.Is(err, idp.ErrConflict) && (e.Kind == EffectCreate || e.Kind == EffectRename) && e.Tries < tellTries:
 		log.WarnContext(ctx, "a name is another's in its directory: another one is drawn")
 		settled = t.redraw(ctx, lease, e)
@@ -149,53 +151,64 @@ func (t *Teller) one(ctx context.Context, lease string, e Effect) {
 	}
 }
 
-func (t *Teller) tell(ctx context.Context, e Effect) error {
+// tell tells one, and says what is still to be told of the account.
+func (t *Teller) tell(ctx context.Context, e Effect) (then string, err error) {
 	person, err := t.Gate.Accounts.Person(ctx, e.PersonID)
 	if err != nil {
-		return fmt.Errorf("read person: %w", err)
+		return "", fmt.Errorf("read person: %w", err)
 	}
 	account := idp.Account{Name: e.Account, Kind: idp.AccountSingle, PersonID: e.PersonID}
 	if now, err := t.Gate.Accounts.Account(ctx, e.Account); err == nil {
 		account = *now
 		if account.PersonID != e.PersonID {
-			return fmt.Errorf("the account is another person's: %w", idp.ErrNotFound)
+			return "", fmt.Errorf("the account is another person's: %w", idp.ErrNotFound)
 		}
 	} else if !errors.Is(err, idp.ErrNotFound) { // renamed since: the rename is told next
-		return fmt.Errorf("read account: %w", err)
+		return "", fmt.Errorf("read account: %w", err)
 	}
 	backend, err := t.Gate.backend(ctx, account)
 	if err != nil {
-		return err
+		return "", err
 	}
 	w, ok := backend.(Writer)
 	if !ok {
-		return nil // our own store knows already
+		return "", nil // our own store knows already
 	}
 	switch e.Kind {
 	case EffectCreate:
-		if err := w.MakeAccount(ctx, account, person.Name); err != nil {
-			return err
-		}
-		if d, ok := w.(Describer); ok {
-			if err := d.Describe(ctx, account, describe(person)); err != nil {
-				return err
-			}
-		}
-		return t.closeAfter(ctx, w, account)
+		return t.make(ctx, w, account, person)
 	case EffectRename:
 		if err := w.RenameAccount(ctx, account, e.Former); err != nil {
-			return err
+			return "", err
 		}
-		return t.closeAfter(ctx, w, account)
+		return "", t.closeAfter(ctx, w, account)
 	case EffectEnable, EffectDisable:
-		return t.turn(ctx, w, account)
+		return "", t.turn(ctx, w, account)
 	case EffectUpdate:
 		if d, ok := w.(Describer); ok {
-			return d.Describe(ctx, account, describe(person))
+			return "", d.Describe(ctx, account, describe(person))
 		}
-		return nil
+		return "", nil
 	}
-	return fmt.Errorf("effect of kind %q: %w", e.Kind, idp.ErrConflict)
+	return "", fmt.Errorf("effect of kind %q: %w", e.Kind, idp.ErrConflict)
+}
+
+// make makes an account. It is its person's from then on, whatever it shows: what
+// it does not show yet is told by itself, and says nothing of its name.
+func (t *Teller) make(ctx context.Context, w Writer, account idp.Account, person *idp.Person) (then string, err error) {
+	if err := w.MakeAccount(ctx, account, person.Name); err != nil {
+		return "", err
+	}
+	if err := t.closeAfter(ctx, w, account); err != nil {
+		return "", err
+	}
+	if d, ok := w.(Describer); ok {
+		if err := d.Describe(ctx, account, describe(person)); err != nil {
+			t.Logger.WarnContext(ctx, "a new account does not show yet whose it is", "error", err.Error())
+			return EffectUpdate, nil
+		}
+	}
+	return "", nil
 }
 
 // faultClass names an error for those who look at lists: nothing of anybody is in

@@ -13,13 +13,15 @@ const (
 	// Of each person the oldest only, but closing overtakes what is not under way: a
 	// directory that does not do something else keeps nobody's account open. What is
 	// told is how the account is by then, so that the overtaken undoes nothing. A
-	// rename is not overtaken: the entry has no other name yet. Whoever waited for
+	// rename is overtaken where the entry is known by its identity: else it has no
+	// other name yet. Whoever waited for
 	// another's lease asks again whether it is still due.
 	takeEffects query = `UPDATE directory_effects SET lease = $1, due_at = $3, tries = tries + 1
 		WHERE state = 'waiting' AND due_at <= $2 AND id IN (SELECT e.id FROM directory_effects e
 			WHERE e.state = 'waiting' AND e.due_at <= $2 AND NOT EXISTS (SELECT 1 FROM directory_effects f
 				WHERE f.person_id = e.person_id AND f.state = 'waiting' AND (f.made_at < e.made_at OR f.made_at = e.made_at AND f.id < e.id)
-				AND NOT (e.kind = 'disable' AND f.kind <> 'rename' AND (f.lease = '' OR f.due_at <= $2)))
+				AND NOT (e.kind = 'disable' AND (f.lease = '' OR f.due_at <= $2)
+					AND (f.kind <> 'rename' OR EXISTS (SELECT 1 FROM directory_entries d WHERE d.account = e.account))))
 			ORDER BY e.due_at, e.id LIMIT $4)
 		RETURNING id, person_id, kind, account, former, tries`
 	effectDone query = `UPDATE directory_effects SET state = 'done', lease = '', fault = '' WHERE id = $1 AND lease = $2 AND state = 'waiting'
@@ -59,11 +61,17 @@ func (s *Store) TakeEffects(ctx context.Context, lease string, now, until time.T
 }
 
 // EffectDone implements directory.Effects.
-func (s *Store) EffectDone(ctx context.Context, id, lease string) error {
+func (s *Store) EffectDone(ctx context.Context, id, lease, then string) error {
 	return s.write(ctx, func(r runner) error {
 		var kind, account, personID string
 		if err := r.row(with(effectDone, id, lease), &kind, &account, &personID); err != nil {
 			return lost(err)
+		}
+		if then != "" {
+			now := s.now()
+			if _, err := r.exec(with(mendAccount, account, then, "then/"+directory.NewID(), micros(now), personID)); err != nil {
+				return err
+			}
 		}
 		if kind != directory.EffectCreate {
 			return nil

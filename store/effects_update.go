@@ -19,7 +19,10 @@ const (
 	// An agency's name stands with all its people.
 	updateAgency query = `INSERT INTO` + effectOf + `JOIN persons p ON p.id = a.person_id JOIN agencies g ON g.code = p.agency
 		WHERE g.code = $1 AND g.name <> $5 AND p.state = 'enabled' AND a.kind IN ('tpead', 'single') AND a.state = 'active'` + oneUpdateOnly
-	mendAccount query = `INSERT INTO` + effectOf + `WHERE a.name = $1 AND a.person_id = $5` + oneUpdateOnly
+	retryCreate query = `UPDATE directory_effects SET state = 'waiting', due_at = $3, tries = 0, lease = ''
+		WHERE person_id = $1 AND account = $2 AND kind = 'create' AND state = 'failed'`
+	theirAccount query = `SELECT COUNT(*) FROM accounts WHERE name = $1 AND person_id = $2`
+	mendAccount  query = `INSERT INTO` + effectOf + `WHERE a.name = $1 AND a.person_id = $5` + oneUpdateOnly
 )
 
 // telling has the directories told how a person is described now.
@@ -32,8 +35,23 @@ func (s *Store) Mend(ctx context.Context, personID, account, kind, actor string)
 	now := s.now()
 	e := idp.Event{At: now, Kind: "sync.mend", Result: "ok", PersonID: personID, Actor: actor, Detail: kind + " " + account}
 	return s.write(ctx, func(r runner) error {
-		if _, err := r.exec(with(mendAccount, account, kind, "mend/"+directory.NewID(), micros(now), personID)); err != nil {
+		var there, again int64
+		if err := r.row(with(theirAccount, account, personID), &there); err != nil {
 			return err
+		}
+		if there == 0 {
+			return idp.ErrNotFound
+		}
+		if kind != directory.EffectDisable { // what was never made can't be opened, and shows nothing
+			var err error
+			if again, err = r.exec(with(retryCreate, personID, account, micros(now))); err != nil {
+				return err
+			}
+		}
+		if again == 0 {
+			if _, err := r.exec(with(mendAccount, account, kind, "mend/"+directory.NewID(), micros(now), personID)); err != nil {
+				return err
+			}
 		}
 		return keep(r, []idp.Event{e})
 	})

@@ -117,6 +117,11 @@ func (s *Store) SetState(ctx context.Context, personID string, state idp.PersonS
 			if err := noteChanges(r, personID, kind, at, events, fields); err != nil {
 				return err
 			}
+			if state == idp.PersonEnabled { // what was changed before was told nobody
+				if _, err := r.exec(telling(personID, directory.NewID(), at)); err != nil {
+					return err
+				}
+			}
 		}
 		return keep(r, events)
 	})

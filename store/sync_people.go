@@ -287,7 +287,8 @@ func updating(run *sync.Run, c *directory.Change, at time.Time) []statement {
 			list = append(append(list, with(removePosts, c.PersonID)), postsOf(c)...)
 		}
 	}
-	if told && p.State == idp.PersonEnabled {
+	// With whom is enabled also what was changed before.
+	if (told || c.Kind == directory.ChangeEnable) && p.State == idp.PersonEnabled {
 		list = append(list, telling(c.PersonID, historyID(run.ID, c.Seq), at))
 	}
 	return append(append(list, bindings(c, at)...), switching(run, c, at)...)

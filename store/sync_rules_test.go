@@ -78,7 +78,7 @@ func TestSync_AccountsThatAreClosedOnTheirOwn(t *testing.T) {
 				}
 				for _, e := range list {
 					told = append(told, e.Kind+" "+e.Account)
-					must(t, s.EffectDone(t.Context(), e.ID, "l"))
+					must(t, s.EffectDone(t.Context(), e.ID, "l", ""))
 				}
 			}
 			slices.Sort(told)
@@ -89,7 +89,7 @@ func TestSync_AccountsThatAreClosedOnTheirOwn(t *testing.T) {
 		apply(directory.ChangeUpdate, idp.PersonEnabled, true, "disable geaa-1")
 		apply(directory.ChangeUpdate, idp.PersonEnabled, true, "")
 		apply(directory.ChangeDisable, idp.PersonDisabled, true, "disable ab1234, disable geaa-1")
-		apply(directory.ChangeEnable, idp.PersonEnabled, true, "enable ab1234")
+		apply(directory.ChangeEnable, idp.PersonEnabled, true, "enable ab1234, update ab1234")
 		apply(directory.ChangeUpdate, idp.PersonEnabled, false, "enable geaa-1")
 	})
 }
@@ -203,7 +203,7 @@ func TestSync_LeavesWhomAnAdministratorDisabled(t *testing.T) {
 			must(t, err)
 			for _, e := range list {
 				kinds = append(kinds, e.Kind+" "+e.Account)
-				must(t, s.EffectDone(t.Context(), e.ID, "l"))
+				must(t, s.EffectDone(t.Context(), e.ID, "l", ""))
 			}
 			return kinds
 		}

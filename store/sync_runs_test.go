@@ -117,7 +117,8 @@ func TestPrune_EffectsThatAreDone(t *testing.T) {
 			must(t, s.SetState(t.Context(), "p1", idp.PersonDisabled, noon))
 		}
 		settle := []func(context.Context, string, string) error{
-			s.EffectDone, func(ctx context.Context, id, lease string) error { return s.EffectFailed(ctx, id, lease, "x") },
+			func(ctx context.Context, id, lease string) error { return s.EffectDone(ctx, id, lease, "") },
+			func(ctx context.Context, id, lease string) error { return s.EffectFailed(ctx, id, lease, "x") },
 		}
 		for _, by := range settle {
 			list, err := s.TakeEffects(t.Context(), "l", noon, noon.Add(time.Hour), 1)

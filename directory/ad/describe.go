@@ -3,6 +3,7 @@ package ad
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/go-ldap/ldap/v3"
@@ -65,7 +66,10 @@ func (d *Directory) Describe(ctx context.Context, account idp.Account, to direct
 		}
 	}
 	if slices.ContainsFunc(fields, func(f directory.FieldChange) bool { return f.Field == inPlace }) {
-		_, err = d.Move(ctx, e.ID, d.o.Places[to.Agency])
+		if _, err = d.Move(ctx, e.ID, d.o.Places[to.Agency]); errors.Is(err, idp.ErrNotFound) || errors.Is(err, idp.ErrConflict) {
+			// It is the place that is missing, or the name's in it: not the account.
+			err = fmt.Errorf("%w: move to the agency's place: %s", ErrRefused, err)
+		}
 	}
 	return err
 }

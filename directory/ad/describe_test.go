@@ -107,3 +107,20 @@ func TestSlapd_ChangesOfPeopleGoOn(t *testing.T) {
 		t.Errorf("%+v %v", fields, err)
 	}
 }
+
+// TestPlacesAreBelowTheBase: elsewhere nobody could be moved.
+func TestPlacesAreBelowTheBase(t *testing.T) {
+	o := ad.Options{
+		Name: "tpead", Servers: []string{"ldaps://127.0.0.1:1"}, CA: pool(nil), BindDN: "cn=idp", Secret: "s", Base: "OU=People,DC=tpead,DC=test",
+		Places: map[string]string{"WATER": "OU=Water, ou=people,dc=tpead,dc=test"},
+	}
+	if _, err := ad.New(o); err != nil {
+		t.Error(err)
+	}
+	for _, place := range []string{"OU=Water,DC=tpead,DC=test", "OU=Water", "no name"} {
+		o.Places["WATER"] = place
+		if _, err := ad.New(o); err == nil {
+			t.Errorf("%q is taken", place)
+		}
+	}
+}

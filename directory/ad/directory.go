@@ -109,6 +109,11 @@ func New(o Options) (*Directory, error) {
 			return nil, fmt.Errorf("filter: %w", err)
 		}
 	}
+	for code, place := range o.Places {
+		if !below(place, o.Base) {
+			return nil, fmt.Errorf("place of %s: %q is not below the base", code, place)
+		}
+	}
 	d := &Directory{
 		o: o, slots: make(chan struct{}, o.Pool), binds: make(chan struct{}, o.Binds),
 		tls: &tls.Config{RootCAs: o.CA, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(16)},

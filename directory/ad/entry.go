@@ -217,7 +217,9 @@ func (d *Directory) plainEntry(e *Entry, from *ldap.Entry) (*Entry, error) {
 }
 
 // below tells whether a DN is in or below a base; an empty base has nothing.
-func (d *Directory) below(dn, base string) bool {
+func (d *Directory) below(dn, base string) bool { return below(dn, base) }
+
+func below(dn, base string) bool {
 	if base == "" {
 		return false
 	}
