@@ -4,12 +4,13 @@ import "time"
 
 // Evidence is one proof of who a person is.
 type Evidence struct {
-	Method Method    `json:"method"`
-	At     time.Time `json:"at"`               // when it was proved
-	Card   string    `json:"card,omitempty"`   // for MethodCard: the bound card's ID
-	Device string    `json:"device,omitempty"` // for MethodPhone: the bound phone's ID
-	Near   bool      `json:"near,omitempty"`   // for MethodPhone: the place was one where the phone alone will do
-	Act    string    `json:"act,omitempty"`    // for MethodPhone: the ID of the approval
+	Method  Method    `json:"method"`
+	At      time.Time `json:"at"`                // when it was proved
+	Card    string    `json:"card,omitempty"`    // for MethodCard: the bound card's ID
+	Device  string    `json:"device,omitempty"`  // for MethodPhone: the bound phone's ID
+	Near    bool      `json:"near,omitempty"`    // for MethodPhone: the place was one where the phone alone will do
+	Act     string    `json:"act,omitempty"`     // for MethodPhone: the ID of the approval
+	Passkey string    `json:"passkey,omitempty"` // for MethodPasskey: its ID, in base64url
 }
 
 // Session is a browser in which a person has logged in. One session belongs to

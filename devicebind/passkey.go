@@ -231,7 +231,7 @@ func (p *Passkeys) remove(ctx context.Context, id []byte, personID string, ev id
 	}
 	ev.PersonID = k.PersonID
 	with := p.Factors.told(Notice{Kind: ev.Kind, Person: person, Name: k.Name, At: ev.At}, ev)
-	if err := p.Store.RemovePasskey(ctx, id, k.PersonID, with); err != nil {
+	if err := p.Store.RemovePasskey(ctx, id, k.PersonID, ev.At, with); err != nil {
 		return fmt.Errorf("remove passkey: %w", err)
 	}
 	return nil

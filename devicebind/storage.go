@@ -196,9 +196,10 @@ type PasskeyStore interface {
 	// rise (both 0 is no count), or the passkey or its person is gone.
 	UsePasskey(ctx context.Context, k *Passkey, challenge []byte, endsAt, now time.Time) error
 	// RenamePasskey and RemovePasskey: idp.ErrNotFound unless it is the person's
-	// (personID empty: anybody's).
+	// (personID empty: anybody's). What a removed one opened ends with it: sessions,
+	// with all their grants; and every browser is a new one to the person.
 	RenamePasskey(ctx context.Context, id []byte, personID, name string, with With) error
-	RemovePasskey(ctx context.Context, id []byte, personID string, with With) error
+	RemovePasskey(ctx context.Context, id []byte, personID string, at time.Time, with With) error
 	// Record keeps events.
 	Record(ctx context.Context, events ...idp.Event) error
 }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -96,7 +97,7 @@ func (h *Handler) passkey(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	person, _, err := h.Factors.Passkeys.Login(r.Context(), v.flow.Browser, must, answer)
+	person, key, err := h.Factors.Passkeys.Login(r.Context(), v.flow.Browser, must, answer)
 	if err == nil {
 		err = h.checkLock(r.Context(), person)
 	}
@@ -104,8 +105,9 @@ func (h *Handler) passkey(w http.ResponseWriter, r *http.Request) {
 		h.passkeyRefused(w, r, v, person, err)
 		return
 	}
-	if err := h.enter(w, r, v, person, idp.Evidence{Method: idp.MethodPasskey, At: h.Now()}); err != nil {
-		h.fail(w, r, err)
+	proved := idp.Evidence{Method: idp.MethodPasskey, At: h.Now(), Passkey: base64.RawURLEncoding.EncodeToString(key.ID)}
+	if err := h.enter(w, r, v, person, proved); err != nil {
+		h.passkeyRefused(w, r, v, person, err)
 		return
 	}
 	v.next(w, r)

@@ -63,6 +63,19 @@ func TestPasskey_LogsIn(t *testing.T) {
 				w.Errorf("%.20q: answered otherwise", name)
 			}
 		}
+		// What it opened ends when it is removed, whoever removes it.
+		b = w.browser()
+		flow := b.begin(documents)
+		w.wantNext(b.on(w.nodes[1]).passkey(flow, key, b.options(flow)), flow)
+		personID := b.wantWho("ab1001")
+		keys, err := w.db.PasskeysOf(w.Context(), personID)
+		w.must(err)
+		for _, k := range keys {
+			w.must(w.db.RemovePasskey(w.Context(), k.ID, "", w.clock(), devicebind.With{}))
+		}
+		if who, _ := b.current(); who != "" {
+			w.Error("who logged in by a passkey that was removed is still there")
+		}
 	})
 }
 

@@ -39,6 +39,7 @@ func TestT147_TellsWhomNoMailReaches(t *testing.T) {
 		if !card {
 			w.Error("nothing is told of the card")
 		}
+		w.later(time.Second) // the card comes first
 		phone := w.phone(thief)
 		w.later(time.Minute)
 		w.must(w.devices.SuspendFor(w.Context(), phone.DeviceID, true, "operator:chen", "lost"))

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"time"
 
@@ -20,7 +21,12 @@ const (
 		WHERE id = $1 AND (sign_count < $2 OR sign_count = 0 AND $2 = CAST(0 AS BIGINT))
 			AND EXISTS (SELECT 1 FROM persons p WHERE p.id = passkeys.person_id AND p.state = 'enabled' AND p.closed_at = 0)`
 	renamePasskey query = `UPDATE passkeys SET name = $3 WHERE id = $1 AND person_id = $2`
-	removePasskey query = `DELETE FROM passkeys WHERE id = $1 AND (person_id = $2 OR $2 = '')`
+	removePasskey query = `DELETE FROM passkeys WHERE id = $1 AND (person_id = $2 OR $2 = '') RETURNING person_id`
+	// What a passkey opened ends with it: $3 finds it in the evidence.
+	ofPasskey          query = ` person_id = $1 AND evidence LIKE $3 ESCAPE '!'`
+	endPasskeySessions query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND` + ofPasskey
+	endPasskeyGrants   query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND session_id IN (SELECT id FROM sessions WHERE` + ofPasskey + `)`
+	holdPasskey        query = `UPDATE passkeys SET created_at = created_at WHERE id = $1`
 )
 
 func passkeyInto(k *devicebind.Passkey) []any {
@@ -92,7 +98,37 @@ func (s *Store) RenamePasskey(ctx context.Context, id []byte, personID, name str
 	return s.change(ctx, with(renamePasskey, id, personID, name), idp.ErrNotFound, w)
 }
 
-// RemovePasskey implements devicebind.PasskeyStore.
-func (s *Store) RemovePasskey(ctx context.Context, id []byte, personID string, w devicebind.With) error {
-	return s.change(ctx, with(removePasskey, id, personID), idp.ErrNotFound, w)
+// RemovePasskey implements devicebind.PasskeyStore. The passkey's row comes
+// first: a login that is opening its session by it has taken it: holdPasskeys.
+func (s *Store) RemovePasskey(ctx context.Context, id []byte, personID string, at time.Time, w devicebind.With) error {
+	opened := `%"passkey":"` + escaped(passkeyName(id)) + `"%`
+	return s.write(ctx, func(r runner) error {
+		owner := ""
+		if err := r.row(with(removePasskey, id, personID), &owner); err != nil {
+			return err
+		}
+		for _, end := range []statement{
+			with(forgetBrowsers, owner), with(endPasskeySessions, owner, micros(at), opened), with(endPasskeyGrants, owner, micros(at), opened),
+		} {
+			if _, err := r.exec(end); err != nil {
+				return err
+			}
+		}
+		return keepWith(r, w)
+	})
+}
+
+// passkeyName is how evidence calls a passkey.
+func passkeyName(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }
+
+// holdPasskeys is for passkeys as holdFactors is for all.
+func holdPasskeys(evidence []idp.Evidence) (list []check) {
+	for _, e := range evidence {
+		if e.Method != idp.MethodPasskey || e.Passkey == "" {
+			continue
+		}
+		id, _ := base64.RawURLEncoding.DecodeString(e.Passkey) // what can't be read is nobody's
+		list = append(list, needs(with(holdPasskey, notNil(id)), idp.Denied{Reason: devicebind.ReasonPasskey}))
+	}
+	return list
 }

@@ -29,7 +29,7 @@ const (
 // with it the grants that live no longer than their session.
 func (s *Store) CreateSession(ctx context.Context, n *idp.Session, tokenHash, replaces []byte, events ...idp.Event) error {
 	list := append(creates(n, tokenHash, replaces), inserts(events)...)
-	if holds := holdCards(n.Evidence); len(holds) > 0 {
+	if holds := holdFactors(n.Evidence); len(holds) > 0 {
 		return s.checked(ctx, holds, list)
 	}
 	return s.all(ctx, list)
@@ -62,14 +62,15 @@ func knows(a session.Approval, now time.Time) []statement {
 	return []statement{with(rememberBrowser, a.PersonID, a.Known, micros(now))}
 }
 
-// holdCards take the rows of the cards in the evidence until the session is
+// holdFactors take the rows of the passkeys and the card in the evidence until the session is
 // kept. Whoever ends a binding meanwhile waits, and then finds the session.
-func holdCards(evidence []idp.Evidence) []check {
+func holdFactors(evidence []idp.Evidence) []check {
+	list := holdPasskeys(evidence)
 	card := cardOf(evidence)
 	if card == "" {
-		return nil
+		return list
 	}
-	return []check{needs(with(holdCard, card), idp.Denied{Reason: idp.ReasonCardUnusable})}
+	return append(list, needs(with(holdCard, card), idp.Denied{Reason: idp.ReasonCardUnusable}))
 }
 
 // cardOf is the card that opened or raised a session, in a column of its own
@@ -106,13 +107,13 @@ func (s *Store) TouchSession(ctx context.Context, id string, seenAt time.Time) e
 // RenewSession implements session.Store.
 func (s *Store) RenewSession(ctx context.Context, oldHash, newHash []byte, evidence []idp.Evidence, now time.Time, events ...idp.Event) error {
 	renew := with(renewSession, oldHash, newHash, text(evidence), cardOf(evidence), micros(now))
-	return s.checked(ctx, append(holdCards(evidence), needs(renew, idp.ErrConflict)), inserts(events))
+	return s.checked(ctx, append(holdFactors(evidence), needs(renew, idp.ErrConflict)), inserts(events))
 }
 
 // RenewByPhone implements session.Store.
 func (s *Store) RenewByPhone(ctx context.Context, oldHash, newHash []byte, evidence []idp.Evidence, now time.Time, a session.Approval, events ...idp.Event) error {
 	renew := with(renewSession, oldHash, newHash, text(evidence), cardOf(evidence), micros(now))
-	checks := append(holdCards(evidence), useApproval(a, now), needs(renew, idp.ErrConflict))
+	checks := append(holdFactors(evidence), useApproval(a, now), needs(renew, idp.ErrConflict))
 	return s.checked(ctx, checks, append(knows(a, now), inserts(events)...))
 }
 
