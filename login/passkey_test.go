@@ -67,7 +67,7 @@ func TestPasskey_LogsIn(t *testing.T) {
 		b = w.browser()
 		flow := b.begin(documents)
 		w.wantNext(b.on(w.nodes[1]).passkey(flow, key, b.options(flow)), flow)
-		personID := b.wantWho("ab1001")
+		personID := b.wantWho("ab1001").PersonID
 		keys, err := w.db.PasskeysOf(w.Context(), personID)
 		w.must(err)
 		for _, k := range keys {
