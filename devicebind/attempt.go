@@ -52,13 +52,13 @@ func (a *Attempt) StateAt(now time.Time) AttemptState {
 type Attempts struct {
 	Store    AttemptStore
 	Devices  DeviceStore
+	Scanning ScanStore
 	Codes    *Codes
 	Keeper   *Keeper
 	Hasher   PINHasher
-	Notifier *Notifier                                                   // told when an attempt changes; keyed by the browser's hash
-	Flow     func(ctx context.Context, handle []byte) (*idp.Flow, error) // idp.ErrNotFound
-	Client   func(ctx context.Context, id string) (*idp.Client, error)   // idp.ErrNotFound
-	Locked   func(ctx context.Context, personID string) (bool, error)    // whether a lock-out stops phones too; nil: never
+	Notifier *Notifier                                                 // told when an attempt changes; keyed by the browser's hash
+	Client   func(ctx context.Context, id string) (*idp.Client, error) // idp.ErrNotFound
+	Locked   func(ctx context.Context, personID string) (bool, error)  // whether a lock-out stops phones too; nil: never
 	Origin   string
 	Limits   ScanLimits // 3 open, 5 in 10 minutes if zero
 	Logger   *slog.Logger
@@ -129,7 +129,6 @@ type View struct {
 type Used struct {
 	PersonID string
 	DeviceID string
-	CardID   string // the card that vouched for the device; empty: bound without one
 	Attempt  string // its ID, base64url: what it opens is found by it
 	ClientID string
 	At       time.Time // of the approval

@@ -197,15 +197,25 @@ func (a *Attempts) Approved(ctx context.Context, flow, browser []byte) (*Used, e
 	if err != nil {
 		return nil, fmt.Errorf("read attempt: %w", err)
 	}
-	now := a.Now()
-	if subtle.ConstantTimeCompare(t.Flow, flow) != 1 || t.StateAt(now) != AttemptApproved {
+	used, err := a.ApprovedBy(ctx, t, flow)
+	if err == nil && dev.Standing(a.Now()) != StandingActive {
+		return nil, a.unusable(ctx, t, denied(ReasonPhoneUnusable))
+	}
+	return used, err
+}
+
+// ApprovedBy is Approved for the browser's attempt as it was read just now, nil
+// for none. Whether phone, person and card are in order the session alone asks,
+// in the transaction that keeps it.
+func (a *Attempts) ApprovedBy(ctx context.Context, t *Attempt, flow []byte) (*Used, error) {
+	if t == nil || subtle.ConstantTimeCompare(t.Flow, flow) != 1 || t.StateAt(a.Now()) != AttemptApproved {
 		return nil, denied(ReasonAttemptOver)
 	}
-	if err := a.usable(ctx, dev, now); err != nil {
+	if err := a.unlocked(ctx, t.PersonID); err != nil {
 		return nil, a.unusable(ctx, t, err)
 	}
 	return &Used{
-		PersonID: t.PersonID, DeviceID: t.DeviceID, CardID: dev.CardID, Attempt: b64(t.ID), ClientID: t.ClientID, At: t.ChangedAt, PC: t.PC,
+		PersonID: t.PersonID, DeviceID: t.DeviceID, Attempt: b64(t.ID), ClientID: t.ClientID, At: t.ChangedAt, PC: t.PC,
 		Event: a.event(ctx, "login.phone", "ok", t),
 	}, nil
 }

@@ -18,7 +18,18 @@ func (a *Attempts) Scan(ctx context.Context, s ScanRequest) (*Scanned, error) {
 	if _, err := unb64(s.Nonce, nonceSize); err != nil || !oneLine(s.DeviceID, s.Code) {
 		return nil, denied(ReasonPhoneProof)
 	}
-	dev, person, secrets, err := a.prover().device(ctx, s.DeviceID, ScanBytes(a.Origin, s), s.Signature)
+	opened, unread := a.Codes.Open(s.Code)
+	if unread != nil {
+		opened = &Opened{} // who signed it is asked first
+	}
+	dev, person, flow, err := a.Scanning.DeviceAndFlow(ctx, s.DeviceID, opened.Flow)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, denied(ReasonPhoneUnusable)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read device: %w", err)
+	}
+	secrets, err := a.prover().check(ctx, dev, ScanBytes(a.Origin, s), s.Signature)
 	if err != nil {
 		return nil, err
 	}
@@ -29,11 +40,10 @@ func (a *Attempts) Scan(ctx context.Context, s ScanRequest) (*Scanned, error) {
 	if err := a.usable(ctx, dev, now); err != nil {
 		return nil, err
 	}
-	opened, err := a.Codes.Open(s.Code)
-	if err != nil {
-		return nil, err
+	if unread != nil {
+		return nil, unread
 	}
-	flow, client, err := a.asked(ctx, opened.Flow, now)
+	client, err := a.asked(ctx, flow, now)
 	if err != nil {
 		return nil, err
 	}
@@ -86,30 +96,22 @@ func (a *Attempts) unlocked(ctx context.Context, personID string) error {
 	return nil
 }
 
-// asked is the login that the code's page waits for.
-func (a *Attempts) asked(ctx context.Context, handle []byte, now time.Time) (*idp.Flow, *idp.Client, error) {
-	flow, err := a.Flow(ctx, handle)
-	if errors.Is(err, idp.ErrNotFound) {
-		return nil, nil, denied(ReasonCodeOver)
+// asked is who asks for the login that the code's page waits for.
+func (a *Attempts) asked(ctx context.Context, flow *idp.Flow, now time.Time) (*idp.Client, error) {
+	if flow == nil || !now.Before(flow.EndsAt) || len(flow.Browser) == 0 {
+		return nil, denied(ReasonCodeOver)
 	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("read flow: %w", err)
-	}
-	if !now.Before(flow.EndsAt) || len(flow.Browser) == 0 {
-		return nil, nil, denied(ReasonCodeOver)
-	}
-	client := &idp.Client{}
 	if flow.Ask.ClientID == "" {
-		return flow, client, nil
+		return &idp.Client{}, nil
 	}
-	client, err = a.Client(ctx, flow.Ask.ClientID)
+	client, err := a.Client(ctx, flow.Ask.ClientID)
 	if errors.Is(err, idp.ErrNotFound) || err == nil && client.Disabled {
-		return nil, nil, denied(ReasonCodeOver)
+		return nil, denied(ReasonCodeOver)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read client: %w", err)
+		return nil, fmt.Errorf("read client: %w", err)
 	}
-	return flow, client, nil
+	return client, nil
 }
 
 func (a *Attempts) scanRefused(ctx context.Context, t *Attempt, err error) error {

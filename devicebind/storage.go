@@ -87,6 +87,14 @@ type AttemptKey struct {
 	DeviceID string
 }
 
+// ScanStore reads what a scan is about.
+type ScanStore interface {
+	// DeviceAndFlow finds a device with its person, as they are now, and beside
+	// them the flow of a handle: nil without one. Of the flow it gives what a phone
+	// needs: handle, browser, ask and times. idp.ErrNotFound for the device.
+	DeviceAndFlow(ctx context.Context, id string, flow []byte) (*Device, *idp.Person, *idp.Flow, error)
+}
+
 // AttemptStore keeps attempts.
 type AttemptStore interface {
 	// ScanAttempt inserts a, in one transaction: the device is active at

@@ -117,7 +117,7 @@ func (w *world) node(o store.Options) *node {
 	}
 	n.devices = &devicebind.Devices{Store: db, Factors: factors, Keeper: keeper, Hasher: hasher, Origin: origin, Now: w.clock}
 	n.attempts = &devicebind.Attempts{
-		Store: db, Devices: db, Codes: n.codes, Keeper: keeper, Hasher: hasher, Notifier: n.notifier, Flow: db.Flow, Client: db.Client,
+		Store: db, Devices: db, Codes: n.codes, Keeper: keeper, Hasher: hasher, Notifier: n.notifier, Scanning: db, Client: db.Client,
 		Locked: func(_ context.Context, personID string) (bool, error) { return w.locked[personID], nil },
 		Origin: origin, Now: w.clock,
 	}

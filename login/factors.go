@@ -21,6 +21,7 @@ type Attempts interface {
 	Look(ctx context.Context, flow, browser []byte) (*devicebind.View, error)
 	View(t *devicebind.Attempt, flow []byte) *devicebind.View
 	Approved(ctx context.Context, flow, browser []byte) (*devicebind.Used, error)
+	ApprovedBy(ctx context.Context, t *devicebind.Attempt, flow []byte) (*devicebind.Used, error)
 	Use(ctx context.Context, flow, browser []byte) (*devicebind.Used, error)
 	Settle(ctx context.Context, flow, browser []byte, outcome error) error
 }

@@ -113,7 +113,7 @@ func (w *twins) add(on *world) *node {
 	}
 	n.devices = &devicebind.Devices{Store: on.db, Factors: factors, Keeper: keeper, Hasher: hasher, Origin: here, Now: w.clock}
 	n.attempts = &devicebind.Attempts{
-		Store: on.db, Devices: on.db, Codes: n.codes, Keeper: keeper, Hasher: hasher, Notifier: n.notifier, Flow: on.db.Flow,
+		Store: on.db, Devices: on.db, Codes: n.codes, Keeper: keeper, Hasher: hasher, Notifier: n.notifier, Scanning: on.db,
 		Client: on.db.Client, Origin: here, Now: w.clock,
 	}
 	n.otp = &devicebind.OTP{Store: on.db, Guesses: on.db, Keeper: keeper, Factors: factors, Issuer: "臺北", Now: w.clock}

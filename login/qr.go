@@ -176,7 +176,7 @@ func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	if v == nil {
 		return
 	}
-	used, err := h.Factors.Attempts.Approved(r.Context(), v.flow.Handle, v.flow.Browser)
+	used, err := h.approved(r.Context(), v)
 	if err != nil {
 		h.qrRefused(w, r, v, "", err)
 		return
@@ -195,6 +195,14 @@ func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 		h.rememberTab(w, templates.TabQR)
 	}
 	v.next(w, r)
+}
+
+// approved is the approval of the visit's flow and browser.
+func (h *Handler) approved(ctx context.Context, v *visit) (*devicebind.Used, error) {
+	if v.seen {
+		return h.Factors.Attempts.ApprovedBy(ctx, v.attempt, v.flow.Handle)
+	}
+	return h.Factors.Attempts.Approved(ctx, v.flow.Handle, v.flow.Browser)
 }
 
 // phoneEnough tells whether the approval opens a session; without an error it

@@ -61,7 +61,7 @@ func (p *Provider) begin(w http.ResponseWriter, r *http.Request, form url.Values
 	}
 	switch decision.Outcome {
 	case policy.Grant:
-		p.issue(w, r, q, current, decision)
+		p.issue(w, r, &work{now: p.now(), request: q, current: current, decision: decision})
 	case policy.Need:
 		p.sendToLogin(w, r, q)
 	default:

@@ -12,13 +12,16 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/policy"
-	"taipeion.internal/idp/session"
 )
 
-// issue answers a granted request with a code.
-func (p *Provider) issue(w http.ResponseWriter, r *http.Request, q *request, current *session.Current, d policy.Decision) {
-	unit := &work{now: p.now(), request: q, current: current, decision: d}
+// issue answers a granted request with a code. A saved request is used up in the
+// transaction that keeps the code; one that can't have a code is, too.
+func (p *Provider) issue(w http.ResponseWriter, r *http.Request, unit *work) {
+	q := unit.request
 	resp, err := p.engine.NewAuthorizeResponse(r.Context(), q.fosite, unit)
+	if err != nil && unit.uses != nil && !p.finished(w, r, unit.uses) {
+		return
+	}
 	switch {
 	case errors.Is(err, errSessionEnded) && !q.ask.PromptNone:
 		p.sendToLogin(w, r, q)
@@ -65,6 +68,7 @@ func (h *codeIssuer) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosi
 		Scopes: scopeText(q.scopes), Request: text,
 		CodeHash: hash, CodeEndsAt: w.now.Add(h.p.life.Code),
 		EndsAt: h.p.grantEnd(w), CreatedAt: w.now,
+		Uses: w.uses,
 	}
 	mark := h.p.grants.mark()
 	err = h.p.Grants.CreateGrant(ctx, g)
@@ -74,6 +78,7 @@ func (h *codeIssuer) HandleAuthorizeEndpointRequest(ctx context.Context, ar fosi
 	if err != nil {
 		return fmt.Errorf("keep grant: %w", err)
 	}
+	g.Uses = nil
 	h.p.grants.keep(mark, &loaded{grant: g, person: w.current.Person, asOf: w.current.AsOf, details: about, scopes: q.scopes})
 	resp.AddParameter("code", code)
 	ar.SetResponseTypeHandled("code")

@@ -16,7 +16,7 @@ import (
 // address says which one and nothing else but the page's language.
 func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string, sent url.Values) {
 	hash := session.HandleHash(handle)
-	flow, err := p.Requests.Flow(r.Context(), hash)
+	flow, current, err := p.saved(r, hash)
 	if errors.Is(err, idp.ErrNotFound) {
 		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
 		return
@@ -45,7 +45,26 @@ func (p *Provider) resume(w http.ResponseWriter, r *http.Request, handle string,
 		p.refuseForeign(w, r, flow)
 		return
 	}
-	p.continueFlow(w, r, flow, form, handle)
+	p.continueFlow(w, r, saved{flow, current, handle}, form)
+}
+
+// saved is a request that goes on.
+type saved struct {
+	flow    *idp.Flow
+	current func() (*session.Current, error)
+	handle  string
+}
+
+// saved reads the saved request, and with it the browser's session, which current
+// gives once it is known that both are one browser's.
+func (p *Provider) saved(r *http.Request, hash []byte) (flow *idp.Flow, current func() (*session.Current, error), err error) {
+	token, plain := p.Sessions.Token(r)
+	if !plain {
+		flow, err = p.Requests.Flow(r.Context(), hash)
+		return flow, func() (*session.Current, error) { return p.Sessions.Current(r) }, err
+	}
+	flow, s, person, err := p.Requests.FlowAndSession(r.Context(), hash, token)
+	return flow, func() (*session.Current, error) { return p.Sessions.Judge(r.Context(), s, person, token) }, err
 }
 
 // resumeParked begins with a request that was posted.
@@ -91,7 +110,7 @@ func (p *Provider) recordRefusal(r *http.Request, flow *idp.Flow, result string)
 }
 
 // continueFlow decides again, uses the flow up and answers the relying system.
-func (p *Provider) continueFlow(w http.ResponseWriter, r *http.Request, flow *idp.Flow, form url.Values, handle string) {
+func (p *Provider) continueFlow(w http.ResponseWriter, r *http.Request, s saved, form url.Values) {
 	q, err := p.identify(r.Context(), form)
 	if err != nil {
 		p.page(w, r, err)
@@ -101,32 +120,37 @@ func (p *Provider) continueFlow(w http.ResponseWriter, r *http.Request, flow *id
 		p.answerError(w, r, q, err)
 		return
 	}
-	current, err := p.Sessions.Current(r)
+	current, err := s.current()
 	if err != nil {
 		p.answerError(w, r, q, err)
 		return
 	}
-	decision, err := p.decide(r, q, current, flow)
+	decision, err := p.decide(r, q, current, s.flow)
 	if err != nil {
 		p.answerError(w, r, q, err)
 		return
 	}
 	if decision.Outcome == policy.Need {
-		seeOther(w, "/login?flow="+url.QueryEscape(handle))
+		seeOther(w, "/login?flow="+url.QueryEscape(s.handle))
 		return
 	}
-	err = p.Requests.FinishFlow(r.Context(), flow.Handle, flow.Browser, p.now())
-	if errors.Is(err, idp.ErrUsed) {
-		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
+	if decision.Outcome == policy.Grant {
+		p.issue(w, r, &work{now: p.now(), request: q, current: current, decision: decision, uses: s.flow})
 		return
 	}
-	if err != nil {
-		p.page(w, r, fmt.Errorf("finish the saved request: %w", err))
-		return
-	}
-	if decision.Outcome != policy.Grant {
+	if p.finished(w, r, s.flow) {
 		p.answerError(w, r, q, newFault(decision.Error, "the login was not granted"))
-		return
 	}
-	p.issue(w, r, q, current, decision)
+}
+
+// finished uses the saved request up; it answers by itself where it can't.
+func (p *Provider) finished(w http.ResponseWriter, r *http.Request, flow *idp.Flow) bool {
+	err := p.Requests.FinishFlow(r.Context(), flow.Handle, flow.Browser, p.now())
+	switch {
+	case errors.Is(err, idp.ErrUsed):
+		p.pageReason(w, r, http.StatusBadRequest, idp.ReasonFlowExpired)
+	case err != nil:
+		p.page(w, r, fmt.Errorf("finish the saved request: %w", err))
+	}
+	return err == nil
 }

@@ -22,6 +22,7 @@ type work struct {
 	request  *request
 	current  *session.Current
 	decision policy.Decision
+	uses     *idp.Flow // the saved request that the code ends; nil: there is none
 
 	// the grant at hand
 	grant   *Grant

@@ -41,6 +41,8 @@ type Grant struct {
 	EndsAt        time.Time // the absolute end of all of it
 	RevokedAt     time.Time // zero while it lives
 	CreatedAt     time.Time
+
+	Uses *idp.Flow // the saved request that ends with it; nil: there was none
 }
 
 // Issue is what a redemption or a rotation adds to a grant.
@@ -58,9 +60,11 @@ type Issue struct {
 // credentials) as they are now, in one round trip, so that a disabled person's
 // tokens are dead at once; the caller looks at State, RevokedAt and the ends.
 type Grants interface {
-	// CreateGrant inserts the grant and its events in one transaction. With the
-	// scope offline_access: idp.ErrConflict if its session has ended, or is not
-	// there; the end of a session finds the grant or comes before it.
+	// CreateGrant inserts the grant and its events in one transaction. In it the
+	// flow that it uses is used up as by FinishFlow, at CreatedAt: idp.ErrUsed if
+	// it can't be any more. With the scope offline_access: idp.ErrConflict if its
+	// session has ended, or is not there; the end of a session finds the grant or
+	// comes before it.
 	CreateGrant(ctx context.Context, g *Grant, events ...idp.Event) error
 	// GrantByID, GrantByCode and GrantByAccess give idp.ErrNotFound; the latter
 	// two also if the grant has another code or access token than that of the hash.
@@ -90,6 +94,9 @@ type Requests interface {
 	// Flow gives idp.ErrNotFound for an unknown or finished one; the caller
 	// checks browser and end.
 	Flow(ctx context.Context, handle []byte) (*idp.Flow, error)
+	// FlowAndSession is Flow with what there is of a session that was not ended, by
+	// its token's hash, and its person; nil without one.
+	FlowAndSession(ctx context.Context, handle, tokenHash []byte) (*idp.Flow, *idp.Session, *idp.Person, error)
 	// FinishFlow uses the flow up by one conditional statement (same browser,
 	// not past its end at now): idp.ErrUsed otherwise.
 	FinishFlow(ctx context.Context, handle, browser []byte, now time.Time) error

@@ -12,9 +12,11 @@ import (
 const (
 	deviceColumns query = `d.id, d.person_id, d.card_id, d.name, d.platform, d.presence, d.certificate, d.sealed, d.bound_at, d.used_at, d.not_after,
 		d.revoked_at, d.suspended_at, d.pin_failures, d.sign_count, ` + effectiveState + `, d.card_id <> '' AND c.id IS NULL`
-	deviceJoins query = ` FROM devices d JOIN persons p ON p.id = d.person_id LEFT JOIN cards c ON c.id = d.card_id AND c.unbound_at = 0`
-	deviceByID  query = `SELECT ` + deviceColumns + `, ` + personColumns + deviceJoins + agencyJoin + ` WHERE d.id = $1`
-	devicesOf   query = `SELECT ` + deviceColumns + deviceJoins + ` WHERE d.person_id = $1 AND d.revoked_at = 0 ORDER BY d.bound_at DESC, d.id`
+	deviceJoins   query = ` FROM devices d JOIN persons p ON p.id = d.person_id LEFT JOIN cards c ON c.id = d.card_id AND c.unbound_at = 0`
+	deviceByID    query = `SELECT ` + deviceColumns + `, ` + personColumns + deviceJoins + agencyJoin + ` WHERE d.id = $1`
+	deviceAndFlow query = `SELECT ` + deviceColumns + `, ` + personColumns + `, f.handle, f.browser, COALESCE(f.ask, '{}'), COALESCE(f.created_at, 0),
+		COALESCE(f.ends_at, 0)` + deviceJoins + agencyJoin + ` LEFT JOIN flows f ON f.handle = $2 WHERE d.id = $1`
+	devicesOf query = `SELECT ` + deviceColumns + deviceJoins + ` WHERE d.person_id = $1 AND d.revoked_at = 0 ORDER BY d.bound_at DESC, d.id`
 
 	renameDevice  query = `UPDATE devices SET name = $3 WHERE id = $1 AND person_id = $2 AND revoked_at = 0`
 	revokeDevice  query = `UPDATE devices SET revoked_at = $3 WHERE id = $1 AND revoked_at = 0 AND (person_id = $2 OR $2 = '')`
@@ -54,6 +56,19 @@ func (s *Store) Device(ctx context.Context, id string) (*devicebind.Device, *idp
 		return nil, nil, err
 	}
 	return d, p, nil
+}
+
+// DeviceAndFlow implements devicebind.ScanStore.
+func (s *Store) DeviceAndFlow(ctx context.Context, id string, flow []byte) (*devicebind.Device, *idp.Person, *idp.Flow, error) {
+	d, p, f := &devicebind.Device{}, &idp.Person{}, &idp.Flow{}
+	into := append(append(deviceInto(d), personInto(p)...), &f.Handle, &f.Browser, document{&f.Ask}, moment{&f.CreatedAt}, moment{&f.EndsAt})
+	if err := s.read(ctx, func(r runner) error { return r.row(with(deviceAndFlow, id, flow), into...) }); err != nil {
+		return nil, nil, nil, err
+	}
+	if f.Handle == nil {
+		f = nil
+	}
+	return d, p, f, nil
 }
 
 // DevicesOf implements devicebind.DeviceStore.

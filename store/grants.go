@@ -58,10 +58,17 @@ func (s *Store) CreateGrant(ctx context.Context, g *oidc.Grant, events ...idp.Ev
 		g.CodeHash, micros(g.CodeEndsAt), micros(g.CodeUsedAt), g.AccessHash, micros(g.AccessEndsAt), g.Generation, micros(g.RotatedAt),
 		micros(g.RefreshEndsAt), micros(g.EndsAt), micros(g.RevokedAt), micros(g.CreatedAt), micros(prune))
 	list := append([]statement{insert}, inserts(events)...)
-	if g.SessionID != "" && offline(g.Scopes) {
-		return s.checked(ctx, []check{needs(with(holdSession, g.SessionID, micros(g.EndsAt)), idp.ErrConflict)}, list)
+	var checks []check
+	if f := g.Uses; f != nil {
+		checks = append(checks, needs(with(finishFlow, f.Handle, f.Browser, micros(g.CreatedAt)), idp.ErrUsed))
 	}
-	if len(events) == 0 {
+	if g.SessionID != "" && offline(g.Scopes) {
+		checks = append(checks, needs(with(holdSession, g.SessionID, micros(g.EndsAt)), idp.ErrConflict))
+	}
+	if len(checks) > 0 {
+		return s.checked(ctx, checks, list)
+	}
+	if len(list) == 1 {
 		_, err := s.one(ctx, insert)
 		return err
 	}

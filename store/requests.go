@@ -55,6 +55,19 @@ func (s *Store) Flow(ctx context.Context, handle []byte) (*idp.Flow, error) {
 	return f, nil
 }
 
+// FlowAndSession implements oidc.Requests.
+func (s *Store) FlowAndSession(ctx context.Context, handle, tokenHash []byte) (*idp.Flow, *idp.Session, *idp.Person, error) {
+	f, n, p := &idp.Flow{}, &idp.Session{}, &idp.Person{}
+	into := append(append(flowInto(f), sessionInto(n)...), personInto(p)...)
+	if err := s.read(ctx, func(r runner) error { return r.row(with(flowAndSession, handle, tokenHash), into...) }); err != nil {
+		return nil, nil, nil, err
+	}
+	if n.ID == "" {
+		return f, nil, nil, nil
+	}
+	return f, n, p, nil
+}
+
 func flowInto(f *idp.Flow) []any {
 	return []any{&f.Handle, &f.Browser, &f.Request, &f.ReturnTo, &f.RedirectTo, document{&f.Ask},
 		&f.Selected, &f.Consented, &f.Declined, &f.Cancelled, moment{&f.CreatedAt}, moment{&f.EndsAt}}

@@ -58,6 +58,7 @@ var (
 
 	_ devicebind.EnrolmentStore = (*Store)(nil)
 	_ devicebind.DeviceStore    = (*Store)(nil)
+	_ devicebind.ScanStore      = (*Store)(nil)
 	_ devicebind.AttemptStore   = (*Store)(nil)
 	_ devicebind.ChangeStore    = (*Store)(nil)
 	_ devicebind.FactorStore    = (*Store)(nil)

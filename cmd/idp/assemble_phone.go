@@ -87,7 +87,7 @@ func (h *house) addPhones(ctx context.Context, f *factors, o assembleOptions) er
 	f.codes = &devicebind.Codes{Keeper: f.keeper, Origin: c.Issuer, Now: now}
 	f.attempts = &devicebind.Attempts{
 		Store: recordedStore{h.store, h.record}, Devices: h.store, Codes: f.codes, Keeper: f.keeper, Hasher: h.gate.Hasher, Notifier: f.notifier,
-		Flow: h.store.Flow, Client: h.clients.Client, Origin: c.Issuer, Logger: h.logger, Now: now,
+		Scanning: h.store, Client: h.clients.Client, Origin: c.Issuer, Logger: h.logger, Now: now,
 	}
 	if c.Lockout.All {
 		f.attempts.Locked = locked(h.gate)
