@@ -18,7 +18,7 @@ type Evidence struct {
 type Session struct {
 	ID        string // public, stable: the "sid" of tokens (OpenID Connect Front-Channel Logout 1.0 section 3)
 	PersonID  string
-	Evidence  []Evidence // at most one of each method, the newest
+	Evidence  []Evidence // the newest of each method, and all that phones approved
 	CreatedAt time.Time
 	SeenAt    time.Time // last use, exact to a minute
 	EndsAt    time.Time // the absolute end

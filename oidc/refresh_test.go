@@ -3,12 +3,14 @@ package oidc_test
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"sync"
 	"testing"
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/oidc"
 	"taipeion.internal/idp/session"
@@ -177,6 +179,76 @@ func TestT034_WhatEndsARefresh(t *testing.T) {
 			change.undo()
 		}
 	})
+}
+
+// What a card or a phone opened is not refreshed once it is taken away, with
+// offline access as little as without.
+func TestT034_CardOrPhoneTakenAway(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		second, n := w.node(nil), 0
+		for name, do := range map[string]func(card, phone string) error{
+			"card unbound": func(card, _ string) error { return w.store.UnbindCard(t.Context(), card, w.now()) },
+			"phone revoked": func(_, phone string) error {
+				return w.store.RevokeDevice(t.Context(), phone, "wang", w.now(), devicebind.With{})
+			},
+			"phone suspended": func(_, phone string) error {
+				return w.store.SuspendDevice(t.Context(), phone, w.now(), devicebind.With{})
+			},
+		} {
+			for _, method := range []idp.Method{idp.MethodCard, idp.MethodPhone} {
+				for _, scope := range []string{"openid", "openid offline_access"} {
+					n++
+					card, phone := w.bound(n)
+					w.evidence = &idp.Evidence{Method: method, Card: card}
+					if method == idp.MethodPhone {
+						w.evidence = &idp.Evidence{Method: method, Device: phone, Act: "act", Near: true}
+					}
+					got := w.tokens("app", "scope", scope)
+					must(t, do(card, phone))
+					lives := method == idp.MethodCard && name != "card unbound"
+					for _, base := range []string{second.URL, w.server.URL} {
+						a := w.browser().post(base+oidc.PathToken, url.Values{"grant_type": {"refresh_token"},
+							"refresh_token": {str(got["refresh_token"])}, "client_id": {"app"}, "client_secret": {secret}})
+						if (a.json(t)["error"] == "invalid_grant") == lives {
+							t.Errorf("%s, %s, %s: %d %s", name, method, scope, a.status, a.body)
+						}
+						if lives {
+							break // it was replaced
+						}
+					}
+					if !lives && w.userinfo(str(got["access_token"])).status != 401 {
+						t.Errorf("%s, %s, %s: the access token lives on", name, method, scope)
+					}
+					if method == idp.MethodCard && lives {
+						must(t, w.store.UnbindCard(t.Context(), card, w.now()))
+					}
+				}
+			}
+		}
+	})
+}
+
+// bound gives wang a card, in place of another, and a phone that it vouches for.
+func (w *world) bound(n int) (card, phone string) {
+	w.t.Helper()
+	ctx, now := w.t.Context(), w.now()
+	old, err := w.store.CardsOf(ctx, "wang")
+	must(w.t, err)
+	for _, c := range old {
+		must(w.t, w.store.UnbindCard(ctx, c.ID, now))
+	}
+	card, phone = fmt.Sprintf("card_%d", n), fmt.Sprintf("phone_%d", n)
+	must(w.t, w.store.BindCard(ctx, &idp.Card{ID: card, PersonID: "wang", IssuerKeyID: "ab", SubjectSerial: card, Fingerprint: card,
+		NotAfter: now.Add(time.Hour), BoundAt: now}))
+	session := &idp.Session{ID: phone, PersonID: "wang", CreatedAt: now, SeenAt: now, EndsAt: now.Add(time.Hour)}
+	must(w.t, w.store.CreateSession(ctx, session, []byte(phone), nil))
+	e := &devicebind.Enrolment{ID: []byte(phone), PersonID: "wang", SessionID: phone, CardID: card, Presence: devicebind.PresencePIN,
+		Public: []byte("p"), Sealed: []byte("s"), CreatedAt: now, EndsAt: now.Add(time.Minute)}
+	must(w.t, w.store.CreateEnrolment(ctx, e, devicebind.With{}))
+	must(w.t, w.store.ClaimEnrolment(ctx, e, now, devicebind.With{}))
+	must(w.t, w.store.FinishEnrolment(ctx, e.ID, phone, &devicebind.Device{ID: phone, PersonID: "wang", CardID: card, Presence: devicebind.PresencePIN,
+		Certificate: []byte("c"), Sealed: []byte("s"), BoundAt: now, NotAfter: now.Add(time.Hour)}, now, devicebind.With{}))
+	return card, phone
 }
 
 func TestT035_AbsoluteEnd(t *testing.T) {

@@ -243,7 +243,7 @@ func (m *Manager) raise(w http.ResponseWriter, c *Current, added []idp.Evidence,
 	renew func(hash []byte, evidence []idp.Evidence, now time.Time) error) error {
 	evidence := slices.Clone(added)
 	for _, e := range c.Session.Evidence {
-		if !slices.ContainsFunc(added, func(a idp.Evidence) bool { return a.Method == e.Method }) {
+		if !slices.ContainsFunc(added, func(a idp.Evidence) bool { return replaces(a, e) }) {
 			evidence = append(evidence, e)
 		}
 	}
@@ -258,6 +258,13 @@ func (m *Manager) raise(w http.ResponseWriter, c *Current, added []idp.Evidence,
 	c.Session, c.tokenHash = &renewed, hash
 	http.SetCookie(w, m.cookie(m.CookieName(), token))
 	return nil
+}
+
+// replaces tells whether the newer evidence stands for the older. What a phone
+// approved stays, however often one approves: a report of any of it, or the end
+// of its phone, ends the session.
+func replaces(newer, older idp.Evidence) bool {
+	return newer.Method == older.Method && (newer.Method != idp.MethodPhone || newer.Device == older.Device && newer.Act == older.Act)
 }
 
 // End ends the session, removes its cookie, and returns the IDs of the clients

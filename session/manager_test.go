@@ -10,6 +10,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/session"
@@ -242,6 +243,37 @@ func TestEndedSessionIsGone(t *testing.T) {
 		}
 		if w.who(c) != "" || w.cookie(a).MaxAge >= 0 {
 			t.Error("the session or its cookie is still there")
+		}
+	})
+}
+
+// What phones approved stays in the session: a report of the first approval ends
+// it as one of the last does.
+func TestStepUp_KeepsWhatPhonesApproved(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, act := range []string{"first", "second", "last"} {
+			cookie := w.begin("p1", idp.MethodPassword)
+			for i, one := range []string{"first", "second", "last"} {
+				current, err := w.Current(request(cookie))
+				if err != nil || current == nil {
+					t.Fatal(current, err)
+				}
+				for range 2 { // the same twice is one
+					a := httptest.NewRecorder()
+					ev := idp.Evidence{Method: idp.MethodPhone, At: w.now, Device: "phone " + one, Act: one}
+					if err := w.StepUp(a, request(cookie), current, ev); err != nil {
+						t.Fatal(err)
+					}
+					cookie = w.cookie(a)
+				}
+				if n := len(current.Session.Evidence); n != i+2 {
+					t.Fatalf("%d pieces of evidence after %d approvals", n, i+1)
+				}
+			}
+			n, err := w.store.ReportAttempt(t.Context(), devicebind.Reported{Act: act, Attempt: []byte(act), DeviceID: "phone " + act, PersonID: "p1"}, w.now, idp.Event{At: w.now})
+			if err != nil || n != 1 || w.who(cookie) != "" {
+				t.Errorf("the %s was reported: %d sessions ended, %v", act, n, err)
+			}
 		}
 	})
 }

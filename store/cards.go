@@ -31,15 +31,21 @@ const (
 			certificate = excluded.certificate, name = excluded.name, not_after = excluded.not_after
 		WHERE cards.person_id = excluded.person_id
 		RETURNING id, bound_at`
-	boundCards    query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.unbound_at = 0 AND c.id > $1 ORDER BY c.id LIMIT $2`
-	unbindCard    query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0`
-	endCardGrants query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline AND session_id IN (SELECT id FROM sessions WHERE card_id = $1 AND card_id <> '' AND ended_at = $2)`
+	boundCards query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.unbound_at = 0 AND c.id > $1 ORDER BY c.id LIMIT $2`
+	unbindCard query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0`
+	// What the card opened ends with it, whenever its session did: "offline" too.
+	endCardGrants query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND session_id <> ''
+		AND session_id IN (SELECT id FROM sessions WHERE card_id = $1 AND card_id <> '')`
 	// What they have under way ends, too, and before the sessions: see CreateByPhone.
 	endCardAttempts query = `UPDATE qr_attempts SET state = 'denied', changed_at = $2
 		WHERE state IN ('scanned', 'approved') AND device_id IN (SELECT id FROM devices WHERE card_id = $1)`
-	// The phones that the card vouched for are suspended with it: their sessions end.
-	endCardPhones query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND person_id = (SELECT person_id FROM cards WHERE id = $1)
-		AND EXISTS (SELECT 1 FROM devices d WHERE d.card_id = $1 AND sessions.evidence LIKE '%"device":"' || d.id || '"%')`
+	// The phones that the card vouched for are suspended with it: what they opened
+	// ends.
+	byCardsPhones query = ` person_id = (SELECT person_id FROM cards WHERE id = $1) AND EXISTS (SELECT 1 FROM devices d
+		WHERE d.card_id = $1 AND sessions.evidence LIKE '%"device":"' || REPLACE(d.id, '_', '!_') || '"%' ESCAPE '!')`
+	endCardPhones      query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND` + byCardsPhones
+	endCardPhoneGrants query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND session_id <> ''
+		AND session_id IN (SELECT id FROM sessions WHERE` + byCardsPhones + `)`
 	endCardSession query = `UPDATE sessions SET ended_at = $2 WHERE card_id = $1 AND card_id <> '' AND ended_at = 0`
 
 	savePending query = `INSERT INTO pending_cards (key, session_id, card, details, ends_at) VALUES ($1, $2, $3, $4, $5)
@@ -162,7 +168,7 @@ func (s *Store) UnbindCard(ctx context.Context, cardID string, at time.Time, eve
 		if n == 0 {
 			return idp.ErrNotFound
 		}
-		for _, end := range []query{endCardAttempts, endCardSession, endCardGrants, endCardPhones} {
+		for _, end := range []query{endCardAttempts, endCardSession, endCardPhones, endCardGrants, endCardPhoneGrants} {
 			if _, err := r.exec(with(end, cardID, micros(at))); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -22,10 +23,10 @@ const (
 	revokeDevice  query = `UPDATE devices SET revoked_at = $3 WHERE id = $1 AND revoked_at = 0 AND (person_id = $2 OR $2 = '')`
 	closeAttempts query = `UPDATE qr_attempts SET state = 'denied', changed_at = $2 WHERE device_id = $1 AND state IN ('scanned', 'approved')`
 	// What a phone opened ends with it, as with a card: $3 finds it in the evidence.
-	ofDevice          query = ` person_id = (SELECT person_id FROM devices WHERE id = $1) AND evidence LIKE $3`
+	ofDevice          query = ` person_id = (SELECT person_id FROM devices WHERE id = $1) AND evidence LIKE $3 ESCAPE '!'`
 	endDeviceSessions query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND` + ofDevice
-	endDeviceGrants   query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND NOT offline
-		AND session_id IN (SELECT id FROM sessions WHERE ended_at = $2 AND` + ofDevice + `)`
+	endDeviceGrants   query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND session_id <> ''
+		AND session_id IN (SELECT id FROM sessions WHERE` + ofDevice + `)`
 	// Who loses a phone is known nowhere until they prove themselves again.
 	forgetBrowsersOf query = `DELETE FROM known_browsers WHERE person_id = (SELECT person_id FROM devices WHERE id = $1)`
 	suspendDevice    query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND revoked_at = 0`
@@ -106,6 +107,11 @@ func (s *Store) SuspendDevice(ctx context.Context, id string, at time.Time, w de
 	return s.stopDevice(ctx, suspend, id, at, w)
 }
 
+// literally makes text mean itself in a LIKE with ESCAPE '!'.
+func literally(text string) string {
+	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)
+}
+
 // stopDevice makes the change and ends what the device has under way or has
 // opened.
 func (s *Store) stopDevice(ctx context.Context, change statement, id string, at time.Time, w devicebind.With) error {
@@ -117,7 +123,7 @@ func (s *Store) stopDevice(ctx context.Context, change statement, id string, at 
 		if n == 0 {
 			return idp.ErrNotFound
 		}
-		opened := `%"device":"` + id + `"%`
+		opened := `%"device":"` + literally(id) + `"%`
 		// The attempts come first: a login that is opening its session has taken one
 		// of them, and what it keeps is there when the others run.
 		for _, end := range []statement{

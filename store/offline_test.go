@@ -94,3 +94,68 @@ func TestPrune_KeepsTheSessionOfAnOfflineGrant(t *testing.T) {
 		}
 	})
 }
+
+// A card or phone that is taken from its person leaves nothing of what it opened,
+// not what outlives its session and not of a session that was logged out of.
+func TestT034_CardOrPhoneTakenAwayEndsWhatItOpened(t *testing.T) {
+	type world struct {
+		s      *Store
+		at     time.Time
+		phones []string
+	}
+	takes := map[string]func(t *testing.T, w *world){
+		"card": func(t *testing.T, w *world) { must(t, w.s.UnbindCard(t.Context(), "k_1", w.at)) },
+		"phone": func(t *testing.T, w *world) {
+			must(t, w.s.RevokeDevice(t.Context(), w.phones[0], "p1", w.at, devicebind.With{}))
+		},
+		"suspended": func(t *testing.T, w *world) {
+			must(t, w.s.SuspendDevice(t.Context(), w.phones[0], w.at, devicebind.With{}))
+		},
+	}
+	ended := map[string]map[string]bool{
+		"card": {"card": true, "raised": true, "of card": true}, "phone": {"of card": true}, "suspended": {"of card": true},
+	}
+	for name, take := range takes {
+		t.Run(name, func(t *testing.T) {
+			storeTest(t, func(t *testing.T, s *Store) {
+				must(t, s.BindCard(t.Context(), aCard("k_1", "p1", "1111")))
+				w := &world{s, noon.Add(time.Hour), []string{"d_1", "dx1"}}
+				for i, id := range w.phones {
+					must(t, s.write(t.Context(), func(r runner) error {
+						_, err := r.exec(with(insertDevice, id, "p1", []string{"k_1", ""}[i], "x", "x", "pin", []byte("c"), []byte("s"), int64(1), int64(9e15), int64(0)))
+						return err
+					}))
+				}
+				var opened []string
+				for how, evidence := range map[string][]idp.Evidence{
+					"card": {{Method: idp.MethodCard, At: noon, Card: "k_1"}}, "password": {{Method: idp.MethodPassword, At: noon}},
+					"raised":    {{Method: idp.MethodCard, At: noon, Card: "k_1"}, {Method: idp.MethodPassword, At: noon}},
+					"of card":   {{Method: idp.MethodPhone, At: noon, Device: "d_1", Act: "a_1"}},
+					"of nobody": {{Method: idp.MethodPhone, At: noon, Device: "dx1", Act: "a_2"}},
+				} {
+					for _, out := range []bool{false, true} {
+						id := fmt.Sprintf("%s %v", how, out)
+						openSession(t, s, id, "p1", evidence...)
+						must(t, s.CreateGrant(t.Context(), offlineGrant(id, id, "p1")))
+						if out {
+							must(t, second(s.EndSession(t.Context(), id, noon)))
+						}
+						opened = append(opened, how)
+					}
+				}
+				take(t, w)
+				for _, how := range opened {
+					for _, out := range []bool{false, true} {
+						id := fmt.Sprintf("%s %v", how, out)
+						if lives(t, s, []byte(id)) == ended[name][how] {
+							t.Errorf("opened by %s, logged out %v: lives is not %v", how, out, !ended[name][how])
+						}
+						if _, _, err := s.Session(t.Context(), []byte("token of "+id)); !out && (err == nil) == ended[name][how] {
+							t.Errorf("the session opened by %s: %v", how, err)
+						}
+					}
+				}
+			})
+		})
+	}
+}
