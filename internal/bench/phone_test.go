@@ -37,16 +37,17 @@ type phoneReport struct {
 // BenchmarkPhone measures the phones' part of the report alone.
 func BenchmarkPhone(b *testing.B) {
 	for b.Loop() {
-		b.Logf("\n%s", measurePhone(b).markdown())
+		r := &phoneReport{}
+		r.measure(b)
+		b.Logf("\n%s", r.markdown())
 	}
 }
 
-func measurePhone(b *testing.B) *phoneReport {
+func (r *phoneReport) measure(b *testing.B) {
 	b.Helper()
 	const secret = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 	binary := build(b, "taipeion.internal/idp/cmd/idp")
 	floorBinary := build(b, "taipeion.internal/idp/internal/bench/floor")
-	r := &phoneReport{}
 	for _, engine := range []string{sqlite, postgres} {
 		t, in := product(b, binary, variant{engine: engine, cache: "500ms"}, secret)
 		phones := bindPhones(b, in, t.users[:32])
@@ -58,7 +59,6 @@ func measurePhone(b *testing.B) *phoneReport {
 		}
 		in.halt()
 	}
-	return r
 }
 
 // measureWaiting lets many pages wait on one node, looks at what that takes, and
