@@ -45,7 +45,7 @@ func (p *Plan) ListPath() string { return filepath.Join(p.Dir, "demo.json") }
 func (p *Plan) WriteList() error {
 	l := list{Issuer: p.Issuer, Agent: p.AgentURL}
 	for _, m := range p.Staff {
-		lm := listMember{Name: m.Name, Account: m.Single, Password: m.Password, Agency: m.Agency}
+		lm := listMember{Name: m.Name, Account: m.Account(), Password: m.Password, Agency: m.Agency}
 		if m.Card != nil {
 			lm.CardPIN, lm.Card = m.Card.PIN, m.cardState()
 		}
@@ -95,7 +95,7 @@ func (p *Plan) Print(w io.Writer) error {
 	fmt.Fprintf(&out, "  %s/  電子認證平臺 the provider\n  %s/  讀卡元件 the card agent\n", p.Issuer, p.AgentURL)
 	fmt.Fprintf(&out, "  %s/phone  手機 App the app on the phone; mails to staff are in %s\n\n", p.Issuer, filepath.Join(p.Dir, "mails.txt"))
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "  ACCOUNT\tPASSWORD\tCARD PIN\tAGENCY\tNAME, CARD")
+	fmt.Fprintln(table, "  ACCOUNT\tPASSWORD\tCARD PIN\tAGENCY\tNAME, CARD, ACCOUNTS")
 	for _, m := range p.Staff {
 		pin, about := "", m.Name
 		if m.Card != nil {
@@ -105,7 +105,13 @@ func (p *Plan) Print(w io.Writer) error {
 		if m.cardState() == "foreign" {
 			about += " " + m.Card.Holder
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", m.Single, m.Password, pin, m.Agency, about)
+		switch {
+		case m.Single == "":
+			about += "，not renamed yet 尚未更名"
+		case m.TPEAD != "":
+			about += "，keeps this or 有兩個帳號：" + m.TPEAD
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", m.Account(), m.Password, pin, m.Agency, about)
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -14,10 +14,12 @@ func (m *Member) NewPerson() directory.NewPerson {
 		},
 		Accounts: []idp.Account{
 			{Name: m.Portal, Kind: idp.AccountPortal},
-			{Name: m.Single, Kind: idp.AccountSingle},
 		},
 		NationalID:   m.NationalID,
 		PasswordHash: m.Hash,
+	}
+	if m.Single != "" {
+		n.Accounts = append(n.Accounts, idp.Account{Name: m.Single, Kind: idp.AccountSingle})
 	}
 	if m.TPEAD != "" {
 		n.Accounts = append(n.Accounts, idp.Account{Name: m.TPEAD, Kind: idp.AccountTPEAD})

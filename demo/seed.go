@@ -33,13 +33,22 @@ type Member struct {
 	Title      string `json:"title"`
 	Mail       string `json:"mail"`
 	Phone      string `json:"phone"`
-	NationalID string `json:"national_id"` // of a valid form, and nobody's
-	Portal     string `json:"portal"`      // 員工愛上網帳號
-	Single     string `json:"single"`      // 單一帳號
+	NationalID string `json:"national_id"`      // of a valid form, and nobody's
+	Portal     string `json:"portal"`           // 員工愛上網帳號
+	Single     string `json:"single,omitempty"` // 單一帳號; the few without one have an old TPEAD name yet
 	Password   string `json:"password"`
 	Hash       string `json:"hash"`            // argon2id of the password, in PHC form
-	TPEAD      string `json:"tpead,omitempty"` // TPEAD 帳號, for most
+	TPEAD      string `json:"tpead,omitempty"` // TPEAD 帳號 of the old style; beside Single: a second one, never bound
 	Card       *Card  `json:"card,omitempty"`  // in this person's hands, for some
+}
+
+// Account is the name by which the member logs in: the one that the portal
+// account is bound to.
+func (m *Member) Account() string {
+	if m.Single == "" {
+		return m.TPEAD
+	}
+	return m.Single
 }
 
 // Card is a software card. Its Holder need not be the person whose hands it

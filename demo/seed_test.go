@@ -114,7 +114,8 @@ func TestStaffAreSixtyInvented(t *testing.T) {
 	agencies := map[string]int{}
 	unique := map[string]string{}
 	single := regexp.MustCompile(`^[a-z]{2}[0-9]{4}$`)
-	var bound, unbound, foreign int
+	old := regexp.MustCompile(`^GE[A-Z]A-[0-9]{6}$`)
+	var bound, unbound, foreign, notRenamed, two int
 	for _, m := range staff {
 		agencies[m.Agency]++
 		for _, v := range []string{m.NationalID, m.Portal, m.Single, m.TPEAD, m.Mail, m.Password} {
@@ -123,8 +124,14 @@ func TestStaffAreSixtyInvented(t *testing.T) {
 			}
 			unique[v] = m.Name
 		}
-		if !single.MatchString(m.Single) {
-			t.Errorf("%s: single account %q", m.Name, m.Single)
+		switch {
+		case m.Single == "":
+			notRenamed++
+		case m.TPEAD != "":
+			two++
+		}
+		if m.Single != "" && !single.MatchString(m.Single) || m.TPEAD != "" && !old.MatchString(m.TPEAD) || m.Account() == "" {
+			t.Errorf("%s: accounts %q and %q", m.Name, m.Single, m.TPEAD)
 		}
 		if !validNationalID(m.NationalID) {
 			t.Errorf("%s: national ID does not add up", m.Name)
@@ -147,6 +154,9 @@ func TestStaffAreSixtyInvented(t *testing.T) {
 		if c := m.Card; c != nil && c.Holder == m.Name && !strings.HasSuffix(m.NationalID, c.IDTail) {
 			t.Errorf("%s: the card ends in %s", m.Name, c.IDTail)
 		}
+	}
+	if notRenamed < 3 || notRenamed > 9 || two != 1 {
+		t.Errorf("%d not renamed yet, %d have two accounts", notRenamed, two)
 	}
 	if len(agencies) != 3 || bound < 3 || unbound < 2 || foreign != 1 {
 		t.Errorf("agencies %v, cards bound %d, not bound %d, foreign %d", agencies, bound, unbound, foreign)

@@ -33,13 +33,23 @@ func (h *house) fill(ctx context.Context, plan *demo.Plan) error {
 }
 
 func (h *house) fillMember(ctx context.Context, registrar *directory.Registrar, m *demo.Member) error {
-	_, err := h.store.Account(ctx, registrar.Names.Normalize(m.Single))
+	_, err := h.store.Account(ctx, registrar.Names.Normalize(m.Account()))
 	if !errors.Is(err, idp.ErrNotFound) {
 		return err // there already, or the store does not answer
 	}
 	person, err := registrar.Put(ctx, m.NewPerson())
 	if err != nil {
-		return fmt.Errorf("demo staff %s: %w", m.Single, err)
+		return fmt.Errorf("demo staff %s: %w", m.Portal, err)
+	}
+	bound := directory.Binding{
+		Portal: registrar.Names.Normalize(m.Portal), TPEAD: registrar.Names.Normalize(m.Account()), PersonID: person.ID,
+		How: "provision", At: time.Now(),
+	}
+	if m.Single == "" {
+		bound.How = "self"
+	}
+	if err := h.store.Bind(ctx, bound, "demo"); err != nil {
+		return fmt.Errorf("demo binding of %s: %w", m.Portal, err)
 	}
 	if m.Card == nil || !m.Card.Bound {
 		return nil
@@ -51,7 +61,7 @@ func (h *house) fillMember(ctx context.Context, registrar *directory.Registrar, 
 	id, _ := session.NewHandle()
 	card.ID = id[:22]
 	if err := h.store.BindCard(ctx, card); err != nil {
-		return fmt.Errorf("demo card of %s: %w", m.Single, err)
+		return fmt.Errorf("demo card of %s: %w", m.Portal, err)
 	}
 	return nil
 }

@@ -210,7 +210,7 @@ func product(b testing.TB, binary string, on variant, secret string) (*target, *
 		b.Fatal(err)
 	}
 	for _, m := range staff {
-		t.users = append(t.users, user{m.Single, m.Password})
+		t.users = append(t.users, user{m.Portal, m.Password})
 	}
 	if resp, err := http.Get(t.metrics); err == nil {
 		resp.Body.Close()
