@@ -36,7 +36,8 @@ var ErrNothing = errors.New("neither a name nor a national ID")
 // ErrNationalID says that a national ID has another form or check digit.
 var ErrNationalID = errors.New("not a national ID")
 
-// Correct corrects a person's name or national ID; empty ones stay.
+// Correct corrects a person's name or national ID; empty ones stay. No feed undoes
+// it while the portal is off.
 func (r *Registrar) Correct(ctx context.Context, keep Corrections, c Correction, nationalID string) error {
 	c.Name, c.Reason, c.At = strings.TrimSpace(c.Name), strings.TrimSpace(c.Reason), r.Now()
 	if c.Reason == "" {

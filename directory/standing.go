@@ -49,6 +49,8 @@ type Standing struct {
 	IDTail     string
 	DisabledBy string // who disabled the person by hand; empty: a feed, or nobody
 	UpdatedAt  time.Time
+	// An administrator corrected it since the portal is off: no feed undoes that.
+	NameByHand, IdentityByHand bool
 	Profile
 }
 

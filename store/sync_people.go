@@ -17,8 +17,11 @@ import (
 )
 
 const (
-	standings query = `SELECT id, COALESCE(national_id_hash, $1), id_tail, updated_at, name, COALESCE(agency, ''), unit, title, email, phone,
-		address, state, shared, source, disabled_by FROM persons`
+	standings query = `SELECT id, COALESCE(national_id_hash, $1), id_tail, updated_at, persons.name, COALESCE(agency, ''), unit, title, email, phone,
+		address, state, shared, source, disabled_by, COALESCE(c.name, 0) > 0, COALESCE(c.identity, 0) > 0 FROM persons
+		LEFT JOIN (SELECT person_id, MAX(CASE WHEN what = 'name' THEN 1 ELSE 0 END) AS name, MAX(CASE WHEN what = 'national_id' THEN 1 ELSE 0 END) AS identity
+			FROM admin_changes WHERE what <> 'password' AND EXISTS (SELECT 1 FROM settings WHERE key = 'phase' AND value <> 'coexist')
+			GROUP BY person_id) c ON c.person_id = persons.id`
 	holdings  query = `SELECT person_id, name, kind, state FROM accounts ORDER BY position, name`
 	allPosts  query = `SELECT person_id, agency, unit, title, source FROM posts ORDER BY position`
 	allUnits  query = `SELECT code, name, '', parent FROM agencies UNION ALL SELECT agency, '', name, parent FROM units`
@@ -108,7 +111,7 @@ func (g *gathering) person(scan scan) error {
 	p := &directory.Standing{}
 	var hash []byte
 	if err := scan(&p.ID, &hash, &p.IDTail, moment{&p.UpdatedAt}, &p.Name, &p.Agency, &p.Unit, &p.Title, &p.Email, &p.Phone,
-		&p.Address, &p.State, &p.Shared, &p.Source, &p.DisabledBy); err != nil {
+		&p.Address, &p.State, &p.Shared, &p.Source, &p.DisabledBy, &p.NameByHand, &p.IdentityByHand); err != nil {
 		return err
 	}
 	p.IDHash = string(hash)

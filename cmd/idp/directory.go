@@ -109,7 +109,14 @@ func (c *cli) phaseSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(cmd, check, func(out *table) { out.row("The phase is " + string(check.Then) + ".") })
+			return c.print(cmd, check, func(out *table) {
+				out.row("The phase is " + string(check.Then) + ".")
+				for _, s := range o.config.Sync.Sources {
+					if check.Then != policy.PhaseCoexist {
+						out.row("Source " + s.Name + " is still read: take it out of sync.sources if it is the portal's.")
+					}
+				}
+			})
 		},
 	})
 	cmd.Flags().IntVar(&accept, "accept", 0, "how many people may be left out")

@@ -12,7 +12,11 @@ import (
 func (m *maker) update(g *group, s *directory.Standing, c directory.Change) {
 	c.PersonID, c.Base = s.ID, s.UpdatedAt
 	c.Fields = Diff(&s.Profile, c.To)
-	if g.idHash != "" && g.idHash != s.IDHash {
+	switch {
+	case g.idHash == "" || g.idHash == s.IDHash:
+	case s.IdentityByHand:
+		m.fault(g.rows[0], "an administrator corrected the national ID, which stays: the source has another one", false)
+	default:
 		c.Identity = m.identity(g, s.ID)
 		m.plan.Counts.Identities++
 		c.Fields = append(c.Fields, directory.FieldChange{Field: "national_id", Old: Tail(s.IDTail), New: Tail(c.Identity.Tail)})

@@ -168,6 +168,10 @@ func (m *maker) profile(g *group, s *directory.Standing, moved []directory.Holdi
 		}
 		m.fault(main, reason, false)
 	}
+	if s != nil && s.NameByHand && squeeze(main.Name) != squeeze(s.Name) {
+		to.Name = s.Name
+		m.fault(main, "an administrator corrected the name, which stays: the source has another one", false)
+	}
 	to.Posts = m.posts(g, s, to)
 	var fault string
 	to.Accounts, fault = m.accounts(g, s, moved)
