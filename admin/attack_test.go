@@ -124,7 +124,7 @@ func TestT167_NobodyClimbs(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		b, desk := w.in("b-chief", idp.MethodCard), w.in("desk", idp.MethodCard)
 		for _, path := range []string{"unbind", "unbind-card", "unlock", "reset"} {
-			w.want(b.post("/admin/person/"+path, "account", "desk", "portal", "desk", "reason", "x"), http.StatusOK, "只有服務臺可以變更")
+			w.want(b.post("/admin/person/"+path, "account", "desk", "portal", "desk", "reason", "x"), http.StatusOK, "管理範圍比您廣")
 			w.want(b.post("/admin/person/"+path, "account", "b-chief", "portal", "b-chief", "reason", "x"), http.StatusOK, "不能變更自己的帳號")
 			w.want(desk.post("/admin/person/"+path, "account", "desk", "portal", "desk", "reason", "x"), http.StatusOK, "不能變更自己的帳號")
 		}

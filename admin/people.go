@@ -11,6 +11,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
+	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/templates"
 )
 
@@ -128,8 +129,12 @@ func (h *Handler) fillBindings(ctx context.Context, p *idp.Person, view *templat
 	if err != nil {
 		return err
 	}
+	phase, err := h.People.Phase(ctx)
+	if err != nil {
+		return err
+	}
 	for _, b := range bindings {
-		view.Bindings = append(view.Bindings, templates.BindingRow{Portal: b.Portal, TPEAD: b.TPEAD, At: b.At})
+		view.Bindings = append(view.Bindings, templates.BindingRow{Portal: b.Portal, TPEAD: b.TPEAD, At: b.At, Undo: undo(phase, b)})
 	}
 	cards, err := h.People.CardsOf(ctx, p.ID)
 	if err != nil {
@@ -148,6 +153,19 @@ func (h *Handler) fillBindings(ctx context.Context, p *idp.Person, view *templat
 		view.Waiting = waiting.State == directory.WaitingOpen && h.Now().Before(waiting.EndsAt)
 	}
 	return err
+}
+
+// undo says what undoing a binding does.
+func undo(phase policy.Phase, b directory.Binding) string {
+	switch {
+	case phase != policy.PhaseCoexist && b.Claimed:
+		return "claimed-off"
+	case phase != policy.PhaseCoexist:
+		return "off"
+	case b.Claimed:
+		return "claimed"
+	}
+	return "stays"
 }
 
 func (h *Handler) fillRecords(ctx context.Context, p *idp.Person, view *templates.AdminPerson) error {
@@ -211,6 +229,8 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, done str
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		fault = "gone"
+	case errors.Is(err, directory.ErrPortalOff):
+		fault = "portal-off"
 	case errors.Is(err, idp.ErrUnavailable):
 		h.Logger.ErrorContext(r.Context(), "admin", "path", r.URL.Path, "error", err)
 		fault = "unavailable"

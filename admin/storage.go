@@ -33,8 +33,11 @@ type Store interface {
 
 // People keeps what a person's page shows and undoes.
 type People interface {
+	// Phase is that of the migration.
+	Phase(ctx context.Context) (policy.Phase, error)
 	BindingsOf(ctx context.Context, personID string) ([]directory.Binding, error)
 	// Unbind undoes the binding of a portal account; idp.ErrNotFound without one.
+	// directory.ErrPortalOff: the portal is off, and the account is the person's own.
 	Unbind(ctx context.Context, portal, actor, reason string, at time.Time, events ...idp.Event) error
 	// CardsOf lists the cards bound to a person.
 	CardsOf(ctx context.Context, personID string) ([]idp.Card, error)

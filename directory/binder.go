@@ -65,9 +65,9 @@ type Binder struct {
 type Credentials struct{ Name, Password string }
 
 // Bind binds the person's two accounts. Both passwords go through the gate, which
-// counts each; the second is not looked at if the first is wrong. A BindFault, a
+// counts each; the second is not looked at if the first is wrong. The session goes on. A BindFault, a
 // *Refusal, or ErrPortalOff.
-func (b *Binder) Bind(ctx context.Context, person *idp.Person, portal, tpead Credentials) error {
+func (b *Binder) Bind(ctx context.Context, person *idp.Person, session string, portal, tpead Credentials) error {
 	if portal.Name == "" || portal.Password == "" || tpead.Name == "" || tpead.Password == "" {
 		return BindIncomplete
 	}
@@ -99,11 +99,11 @@ func (b *Binder) Bind(ctx context.Context, person *idp.Person, portal, tpead Cre
 	if err != nil {
 		return err
 	}
-	return b.bind(ctx, person, account, other)
+	return b.bind(ctx, person, session, account, other)
 }
 
 // bind binds two accounts that were proved.
-func (b *Binder) bind(ctx context.Context, person *idp.Person, portal, tpead *idp.Account) error {
+func (b *Binder) bind(ctx context.Context, person *idp.Person, session string, portal, tpead *idp.Account) error {
 	switch {
 	case tpead.Kind != idp.AccountTPEAD && tpead.Kind != idp.AccountSingle:
 		return BindKind
@@ -122,7 +122,7 @@ func (b *Binder) bind(ctx context.Context, person *idp.Person, portal, tpead *id
 	if err := b.mainFirst(ctx, portal); err != nil {
 		return err
 	}
-	n := Binding{PersonID: person.ID, Portal: portal.Name, TPEAD: tpead.Name, How: "self", At: b.Now()}
+	n := Binding{PersonID: person.ID, Portal: portal.Name, TPEAD: tpead.Name, How: "self", At: b.Now(), Session: session}
 	err = b.Store.Bind(ctx, n, person.Username, b.event(ctx, person.ID, "account.bind", portal.Name+" to "+tpead.Name))
 	if errors.Is(err, idp.ErrConflict) {
 		return BindTaken

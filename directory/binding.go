@@ -14,6 +14,9 @@ type Binding struct {
 	PersonID string
 	How      string // self, provision, feed, admin
 	At       time.Time
+
+	Session string // of the person, who binds: it goes on when another account is bound
+	Claimed bool   // the TPEAD account is the person's by this binding alone
 }
 
 // Bindings keeps them.
@@ -22,9 +25,12 @@ type Bindings interface {
 	// nobody yet, in the place of what it was bound to; what the person had only by
 	// that binding is nobody's again. idp.ErrConflict: the TPEAD
 	// account is another person's or bound to another portal account, the person was
-	// renamed, or the portal account is not that of such a person.
+	// renamed, or the portal account is not that of such a person. With another
+	// account bound before, all sessions of the person and their tokens end.
 	Bind(ctx context.Context, b Binding, actor string, events ...idp.Event) error
-	// Unbind undoes the binding of a portal account, like that; idp.ErrNotFound without one.
+	// Unbind undoes the binding of a portal account, like that, and ends the person's
+	// sessions and tokens; idp.ErrNotFound without one. When the portal is off, only
+	// what the person had by the binding alone is taken: else ErrPortalOff.
 	Unbind(ctx context.Context, portal, actor, reason string, at time.Time, events ...idp.Event) error
 	// BindingOf finds the binding of a portal account; idp.ErrNotFound.
 	BindingOf(ctx context.Context, portal string) (*Binding, error)

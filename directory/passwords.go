@@ -73,7 +73,8 @@ type how struct {
 }
 
 // Target is the account whose password is changed: the single account, else the
-// TPEAD account that is bound to the person's portal account. ErrUnbound if there
+// TPEAD account that is bound to the person's portal account; any that logs in, when
+// the portal is off. ErrUnbound if there
 // is none.
 func (p *Passwords) Target(ctx context.Context, personID string) (*idp.Account, error) {
 	accounts, err := p.Gate.Accounts.AccountsOf(ctx, personID)

@@ -64,6 +64,12 @@ func (p Phase) Admits(f NameFacts) bool {
 	return false
 }
 
+// Changes tells whether the password of such a TPEAD account is its person's to
+// change: of one that is bound, and of any that is theirs when the portal is off.
+func (p Phase) Changes(f NameFacts) bool {
+	return f.Bound || !f.Claimed && (!f.Portal || p != PhaseCoexist)
+}
+
 // ByHand tells whether administrators may make people: while the portal feeds
 // us they must not.
 func (p Phase) ByHand() bool { return p != PhaseCoexist }

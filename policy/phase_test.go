@@ -25,11 +25,17 @@ func TestPhaseAdmits(t *testing.T) {
 		{"renamed: portal", policy.NameFacts{Kind: portal, Portal: true, Renamed: true}, false, false, false},
 		{"renamed: second TPEAD", policy.NameFacts{Kind: tpead, Bound: true, Renamed: true}, false, false, false},
 		{"renamed: single", policy.NameFacts{Kind: single, Bound: true, Renamed: true}, true, true, true},
+		{"claimed, not kept", policy.NameFacts{Kind: tpead, Portal: true, Claimed: true}, false, false, false},
+		{"claimed by who has no portal account", policy.NameFacts{Kind: tpead, Claimed: true}, false, false, false},
+		{"claimed by a binding", policy.NameFacts{Kind: tpead, Portal: true, Bound: true, Claimed: true}, true, true, false},
 		{"closed", policy.NameFacts{Kind: single, Closed: true}, false, false, false},
 	} {
 		got := [3]bool{}
 		for i, p := range policy.Phases {
 			got[i] = p.Admits(tt.facts)
+			if got[i] && tt.facts.Kind == tpead && !p.Changes(tt.facts) {
+				t.Errorf("%s: logs in, and its password can't be changed", tt.what)
+			}
 		}
 		if got != [3]bool{tt.coexist, tt.directory, tt.single} {
 			t.Errorf("%s: %v", tt.what, got)

@@ -62,5 +62,6 @@ func (r Roles) Agencies() []string {
 // MayChange tells whether they may change the accounts of a person of the agency
 // who has those roles: never of one whose reach is wider.
 func (r Roles) MayChange(agency string, theirs Roles) bool {
-	return r.Covers(agency) && (r.Everywhere() || !theirs.Everywhere())
+	return r.Covers(agency) && (r.Everywhere() || !theirs.Everywhere() &&
+		!slices.ContainsFunc(theirs.Agencies(), func(code string) bool { return !r.Covers(code) }))
 }

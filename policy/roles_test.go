@@ -17,6 +17,10 @@ func TestT167_RolesReachNoFurther(t *testing.T) {
 	if people.MayChange("A", helpdesk) || !helpdesk.MayChange("A", helpdesk) || !people.MayChange("A", people) || people.MayChange("C", nil) {
 		t.Error("an agency's administrator reaches the helpdesk")
 	}
+	one := people[:1]
+	if one.MayChange("A", people) || !people.MayChange("A", one) || !one.MayChange("A", one) || !helpdesk.MayChange("A", people) || !one.MayChange("A", nil) {
+		t.Error("an agency's administrator reaches one of two agencies")
+	}
 	for _, c := range [][2]string{{"", ""}, {"people", ""}, {"helpdesk", "A"}, {"root", ""}, {"People", "A"}, {"system", "A"}} {
 		if _, err := policy.ParseRole(c[0], c[1]); err == nil {
 			t.Errorf("%q is taken for a role", c)

@@ -75,7 +75,7 @@ func (h *Handler) rebind(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	err := h.Binder.Bind(r.Context(), c.Person,
+	err := h.Binder.Bind(r.Context(), c.Person, c.Session.ID,
 		directory.Credentials{Name: one(r.PostForm, "portal"), Password: one(r.PostForm, "portal_password")},
 		directory.Credentials{Name: one(r.PostForm, "tpead"), Password: one(r.PostForm, "tpead_password")})
 	var fault directory.BindFault

@@ -26,7 +26,8 @@ const (
 		ORDER BY p.name, p.username, p.id LIMIT $4`
 	personFor query = `SELECT ` + personColumns + ` FROM persons p` + agencyJoin + ` WHERE ` + reaches + `
 		AND p.id IN (SELECT person_id FROM accounts WHERE name = $2)`
-	bindingsOf query = `SELECT portal, tpead, person_id, how, bound_at FROM bindings WHERE person_id = $1 ORDER BY portal`
+	bindingsOf query = `SELECT portal, tpead, person_id, how, bound_at,
+		EXISTS (SELECT 1 FROM accounts a WHERE a.name = bindings.tpead AND a.claimed) FROM bindings WHERE person_id = $1 ORDER BY portal`
 )
 
 // pattern is a text as part of LIKE ... ESCAPE '!'.
@@ -99,7 +100,7 @@ func (s *Store) BindingsOf(ctx context.Context, personID string) ([]directory.Bi
 		found = nil
 		return r.rows(with(bindingsOf, personID), func(scan scan) error {
 			var b directory.Binding
-			if err := scan(&b.Portal, &b.TPEAD, &b.PersonID, &b.How, moment{&b.At}); err != nil {
+			if err := scan(&b.Portal, &b.TPEAD, &b.PersonID, &b.How, moment{&b.At}, &b.Claimed); err != nil {
 				return err
 			}
 			found = append(found, b)

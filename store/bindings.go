@@ -12,7 +12,8 @@ import (
 const (
 	bindingOf     query = `SELECT portal, tpead, person_id, how, bound_at FROM bindings WHERE portal = $1`
 	removeBinding query = `DELETE FROM bindings WHERE portal = $1 AND person_id = $2 RETURNING tpead`
-	dropBinding   query = `DELETE FROM bindings WHERE portal = $1 RETURNING person_id, tpead`
+	dropBinding   query = `DELETE FROM bindings WHERE portal = $1 AND (NOT EXISTS (SELECT 1 FROM settings WHERE key = 'phase' AND value <> 'coexist')
+		OR EXISTS (SELECT 1 FROM accounts a WHERE a.name = bindings.tpead AND a.claimed AND a.kind = 'tpead')) RETURNING person_id, tpead`
 	// Of nobody yet; a name that was given once and is nobody's any more stays so.
 	takeTPEAD query = `INSERT INTO accounts (person_id, name, kind, position, state, claimed, agency)
 		SELECT $1, $2, 'tpead', COALESCE(MAX(position), -1) + 1, 'active', TRUE, COALESCE((SELECT agency FROM persons WHERE id = $1), '') FROM accounts WHERE person_id = $1
@@ -60,6 +61,9 @@ func (s *Store) Bind(ctx context.Context, b directory.Binding, actor string, eve
 			if err := letGo(r, former, b.PersonID); err != nil {
 				return err
 			}
+			if err := endOthers(r, former, b); err != nil {
+				return err
+			}
 		}
 		for _, st := range []statement{
 			with(bindOwn, b.Portal, b.TPEAD, b.PersonID, b.How, micros(b.At)),
@@ -70,8 +74,22 @@ func (s *Store) Bind(ctx context.Context, b directory.Binding, actor string, eve
 				return err
 			}
 		}
-		return keep(r, events)
+		return s.keepTold(r, b.Portal, events)
 	}))
+}
+
+// endOthers ends what somebody may have opened by the account that was bound
+// before: all but the session of who binds another one.
+func endOthers(r runner, former string, b directory.Binding) error {
+	if former == "" {
+		return nil
+	}
+	for _, q := range []query{endOtherSessions, endOtherGrants} {
+		if _, err := r.exec(with(q, b.PersonID, b.Session, micros(b.At))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // letGo takes an account away that was claimed by a binding which is no more.
@@ -84,18 +102,36 @@ func letGo(r runner, account, personID string) error {
 	return nil
 }
 
+// stillBound says why nothing was undone.
+func stillBound(r runner, portal string) error {
+	var b directory.Binding
+	err := r.row(with(bindingOf, portal), &b.Portal, &b.TPEAD, &b.PersonID, &b.How, moment{&b.At})
+	switch {
+	case err == nil:
+		return directory.ErrPortalOff
+	case errors.Is(translate(err), idp.ErrNotFound):
+		return idp.ErrNotFound
+	}
+	return err
+}
+
 // Unbind implements directory.Bindings.
 func (s *Store) Unbind(ctx context.Context, portal, actor, reason string, at time.Time, events ...idp.Event) error {
 	return s.write(ctx, func(r runner) error {
 		var personID, tpead string
 		if err := r.row(with(dropBinding, portal), &personID, &tpead); err != nil {
 			if errors.Is(translate(err), idp.ErrNotFound) {
-				return idp.ErrNotFound
+				return stillBound(r, portal)
 			}
 			return err
 		}
 		if err := letGo(r, tpead, personID); err != nil {
 			return err
+		}
+		for _, q := range []query{endPersonSessions, endPersonGrants} {
+			if _, err := r.exec(with(q, personID, micros(at))); err != nil {
+				return err
+			}
 		}
 		fields := []directory.FieldChange{{Field: "bound", Old: portal + " = " + tpead}, {Field: "reason", New: reason}}
 		if _, err := r.exec(with(noteChange, personID, "unbind/"+directory.NewID(), micros(at), actor, "unbind", text(fields))); err != nil {

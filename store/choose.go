@@ -94,7 +94,7 @@ func (s *Store) KeepOne(ctx context.Context, personID, kept string, at time.Time
 				return err
 			}
 		}
-		return keep(r, events)
+		return s.keepTold(r, kept, events)
 	})
 }
 
@@ -117,7 +117,7 @@ func (s *Store) Claim(ctx context.Context, personID, name string, at time.Time, 
 				return err
 			}
 		}
-		return keep(r, events)
+		return s.keepTold(r, name, events)
 	})
 	if errors.Is(err, errDuplicate) {
 		return idp.ErrConflict

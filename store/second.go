@@ -13,6 +13,10 @@ const (
 	// reaches: the administrator $1 has a role that reaches person p.
 	reaches query = `EXISTS (SELECT 1 FROM roles r JOIN persons m ON m.id = r.person_id WHERE r.person_id = $1 AND m.state = 'enabled'
 		AND (r.kind = 'helpdesk' OR r.kind = 'people' AND r.agency = p.agency AND r.agency <> ''))`
+	// mayChange: so that none of the person's own roles reach further.
+	mayChange query = reaches + ` AND (EXISTS (SELECT 1 FROM roles r WHERE r.person_id = $1 AND r.kind = 'helpdesk')
+		OR NOT EXISTS (SELECT 1 FROM roles t WHERE t.person_id = p.id AND (t.kind <> 'people' OR NOT EXISTS (
+			SELECT 1 FROM roles r WHERE r.person_id = $1 AND r.kind = 'people' AND r.agency = t.agency))))`
 
 	noteAdmin query = `INSERT INTO admin_changes (id, person_id, what, actor, changed_at, asked_in, settled_at) VALUES ($1, $2, $3, $4, $5, '', 0)
 		ON CONFLICT (id) DO NOTHING`
@@ -35,26 +39,26 @@ const (
 	waitingColumns query = `SELECT w.id, w.card, w.asked_at, w.ends_at, w.state, w.decided_at, w.reason, ` + personColumns + `
 		FROM waiting_cards w JOIN persons p ON p.id = w.person_id` + agencyJoin + ` `
 	waitingOf  query = waitingColumns + `WHERE w.person_id = $1 ORDER BY w.asked_at DESC, w.id LIMIT 1`
-	waitingFor query = waitingColumns + `WHERE w.state = 'waiting' AND w.ends_at > $2 AND ` + reaches + ` ORDER BY w.asked_at, w.id LIMIT 500`
+	waitingFor query = waitingColumns + `WHERE w.state = 'waiting' AND w.ends_at > $2 AND ` + mayChange + ` ORDER BY w.asked_at, w.id LIMIT 500`
 	changesIn  query = `SELECT c.what, c.actor, COALESCE(m.name, ''), c.changed_at FROM admin_changes c
 		LEFT JOIN persons m ON c.actor = 'person:' || m.id WHERE c.asked_in = $1 ORDER BY c.changed_at, c.id`
 
 	approveCard query = `UPDATE waiting_cards SET state = 'approved', decided_by = $1, decided_at = $3, reason = $4
 		WHERE id = $2 AND state = 'waiting' AND ends_at > $3 AND person_id <> $1
 		AND EXISTS (SELECT 1 FROM persons p WHERE p.id = waiting_cards.person_id AND p.state = 'enabled'
-			AND p.name = waiting_cards.name AND p.id_tail = waiting_cards.id_tail AND ` + reaches + `)
+			AND p.name = waiting_cards.name AND p.id_tail = waiting_cards.id_tail AND ` + mayChange + `)
 		AND NOT EXISTS (SELECT 1 FROM admin_changes c WHERE c.person_id = waiting_cards.person_id AND c.settled_at = 0
 			AND (c.asked_in <> waiting_cards.id OR c.actor = 'person:' || $1 OR c.actor = $5))
 		RETURNING person_id, card`
 	refuseCard query = `UPDATE waiting_cards SET state = 'refused', decided_by = $1, decided_at = $3, reason = $4
 		WHERE id = $2 AND state = 'waiting' AND ends_at > $3 AND person_id <> $1
-		AND EXISTS (SELECT 1 FROM persons p WHERE p.id = waiting_cards.person_id AND ` + reaches + `)
+		AND EXISTS (SELECT 1 FROM persons p WHERE p.id = waiting_cards.person_id AND ` + mayChange + `)
 		RETURNING person_id, card`
 	settleChanges query = `UPDATE admin_changes SET settled_at = $2 WHERE asked_in = $1 AND settled_at = 0`
 	// Why no row was changed.
 	whyUndecided query = `SELECT w.state <> 'waiting' OR w.ends_at <= $3, w.person_id = $1 OR EXISTS (SELECT 1 FROM admin_changes c
 			WHERE c.person_id = w.person_id AND c.settled_at = 0 AND (c.actor = 'person:' || $1 OR c.actor = $4))
-		FROM waiting_cards w JOIN persons p ON p.id = w.person_id WHERE w.id = $2 AND ` + reaches
+		FROM waiting_cards w JOIN persons p ON p.id = w.person_id WHERE w.id = $2 AND ` + mayChange
 )
 
 // BindFirst implements portal.Cards.

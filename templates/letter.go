@@ -10,7 +10,8 @@ import (
 var letterKinds = []string{"phone.bind", "phone.rename", "phone.revoke", "phone.suspend", "phone.resume",
 	"otp.bind", "otp.recovery", "otp.remove", "passkey.add", "passkey.remove",
 	"password.change", "password.card", "password.reset",
-	"card.bind", "card.unbind", "card.revoked", "card.approve", "card.refuse", "account.unbind"}
+	"card.bind", "card.unbind", "card.revoked", "card.approve", "card.refuse", "account.unbind",
+	"account.bind", "account.claim", "account.keep"}
 
 // Letter is the mail that tells a person what was changed, in both languages: we
 // don't know which one they read. What is the phone, passkey or account, empty for none;

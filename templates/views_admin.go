@@ -94,6 +94,7 @@ type AdminPerson struct {
 type BindingRow struct {
 	Portal, TPEAD string
 	At            time.Time
+	Undo          string // what undoing does: "stays", "claimed", "claimed-off", or "off": it can't be undone
 }
 
 // CardRow is a bound card.
@@ -181,7 +182,7 @@ func (p *page) LockedNow() bool {
 }
 
 // adminFaults are why something was not done.
-var adminFaults = []string{"reason", "gone", "self", "wider", "unavailable", "unbound", "changed", "over", "taken"}
+var adminFaults = []string{"portal-off", "reason", "gone", "self", "wider", "unavailable", "unbound", "changed", "over", "taken"}
 
 // adminDone is what can be done on a person's page.
 var adminDone = []string{"unbind", "unbind-card", "unlock", "reset"}
@@ -199,6 +200,7 @@ func adminKeys() []string {
 	add("admin.mail.", "waiting", "done", "failed")
 	add("admin.", "accounts", "bindings", "approvals")
 	add("admin.fault.", adminFaults...)
+	add("admin.unbind.what.", "stays", "claimed", "claimed-off", "off")
 	add("admin.done.", append(adminDone, "approve", "refuse")...)
 	add("admin.state.", string(idp.PersonEnabled), string(idp.PersonDisabled), string(idp.PersonDeparted))
 	add("admin.kind.", string(idp.AccountPortal), string(idp.AccountTPEAD), string(idp.AccountSingle), string(idp.AccountMail))

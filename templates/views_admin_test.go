@@ -27,7 +27,7 @@ func addAdminViews(views map[string]View, base Base, s string) {
 			Own: i > 0, Changes: []ChangeRow{{"password", s, clock}, {"name", s, clock}, {"national_id", s, clock}},
 		}}}
 		views["person-"+strconv.Itoa(i)] = AdminPerson{Base: base, PersonRow: person, Account: s, Fault: fault, MayChange: i > 0,
-			Accounts: [][2]string{{s, "portal"}, {s, "tpead"}}, Bindings: []BindingRow{{s, s, clock}}, Card: &CardRow{ID: s, Name: s, Ends: clock, BoundFrom: clock},
+			Accounts: [][2]string{{s, "portal"}, {s, "tpead"}}, Bindings: []BindingRow{{s, s, clock, "stays"}, {s, s, clock, "claimed"}, {s, s, clock, "claimed-off"}, {s, s, clock, "off"}}, Card: &CardRow{ID: s, Name: s, Ends: clock, BoundFrom: clock},
 			LockedUntil: clock.Add(time.Duration(i) * time.Minute), Failures: 5, Unasked: true, Waiting: true,
 			Mail: []MailState{{s, "failed"}, {s, "waiting"}, {s, "done"}}, Events: []EventRow{{clock, s, s, s, s, s}},
 			Changes: []HistoryRow{{clock, s, s, [][3]string{{s, s, s}}}}}

@@ -21,7 +21,8 @@ func (c *cli) accountUnbind() *cobra.Command {
 		Short: "Undo the binding of a portal account to its TPEAD account, on record",
 		Long: "Undoes the binding of a portal account 「員工愛上網帳號」 to its TPEAD account. The TPEAD\n" +
 			"account does not log in here until it is bound again. If its person only claimed it by its password, it\n" +
-			"is nobody's again, so that its owner can bind it.",
+			"is nobody's again, so that its owner can bind it. The person's sessions and tokens end.\n" +
+			"When the portal is off, only such a claimed account is taken.",
 		Example: `  idp account unbind wang.xiaoming --reason "bound to a colleague's account" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,6 +48,9 @@ func (c *cli) accountUnbind() *cobra.Command {
 				err = fmt.Errorf("portal account %q: %w", args[0], err)
 				if errors.Is(err, idp.ErrNotFound) {
 					err = advise(err, "It is not bound. The name has to be that of the portal account: idp account show NAME lists them.")
+				}
+				if errors.Is(err, directory.ErrPortalOff) {
+					err = advise(err, "The TPEAD account is the person's own: to close it, disable it in its directory.")
 				}
 				return err
 			}

@@ -40,8 +40,8 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 		return nil, err
 	}
 	p.Bound = func(ctx context.Context, account string) (bool, error) {
-		_, f, err := st.NameFacts(ctx, account)
-		return f.Bound || !f.Portal, err
+		phase, f, err := st.NameFacts(ctx, account)
+		return phase.Changes(f), err
 	}
 	gate.After = p.After
 	return p, nil

@@ -30,7 +30,7 @@ func adminStories() []story {
 	own.ID, own.Own = "2", true
 	full := templates.AdminPerson{Base: base, PersonRow: person, Account: "ab1234", LockedUntil: now().Add(12 * time.Minute), Failures: 5, MayChange: true,
 		Accounts: [][2]string{{"ouyang.shangguan.linghu", "portal"}, {"ab1234", "single"}, {"ouyang.shangguan.linghu", "mail"}},
-		Bindings: []templates.BindingRow{{Portal: "ouyang.shangguan.linghu", TPEAD: "ab1234", At: now().Add(-900 * time.Hour)}},
+		Bindings: []templates.BindingRow{{Portal: "ouyang.shangguan.linghu", TPEAD: "ab1234", At: now().Add(-900 * time.Hour), Undo: "stays"}},
 		Card:     &templates.CardRow{ID: "1", Name: longName, Ends: now().Add(900 * 24 * time.Hour), BoundFrom: now().Add(-90 * 24 * time.Hour)},
 		Mail:     []templates.MailState{{Account: "ouyang.shangguan.linghu", State: "failed"}},
 		Events: []templates.EventRow{{At: now(), Kind: "login.password", Result: "wrong", From: "10.1.2.3"},
