@@ -53,7 +53,7 @@ func families() []string {
 		add(prefix, cardChecks...)
 	}
 	add("card.msg.", cardMessages...)
-	return slices.Concat(keys, phoneKeys(), factorKeys(), passwordKeys(), adminKeys())
+	return slices.Concat(keys, phoneKeys(), factorKeys(), passwordKeys(), adminKeys(), eventKeys(), []string{"admin.event", "admin.field"})
 }
 
 // usedKeys lists every key that a page can ask for.

@@ -29,7 +29,7 @@ func loadWords() (words, error) {
 	w := words{}
 	for _, lang := range languages {
 		w[lang] = map[string]string{}
-		for _, name := range []string{lang, "factors." + lang, "phone." + lang, "passwords." + lang, "admin." + lang} {
+		for _, name := range []string{lang, "factors." + lang, "phone." + lang, "passwords." + lang, "admin." + lang, "events." + lang} {
 			data, err := localeFiles.ReadFile("locale/" + name + ".json")
 			if err != nil {
 				return nil, fmt.Errorf("words: %w", err)

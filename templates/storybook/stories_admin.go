@@ -34,8 +34,11 @@ func adminStories() []story {
 		Card:     &templates.CardRow{ID: "1", Name: longName, Ends: now().Add(900 * 24 * time.Hour), BoundFrom: now().Add(-90 * 24 * time.Hour)},
 		Mail:     []templates.MailState{{Account: "ouyang.shangguan.linghu", State: "failed"}},
 		Events: []templates.EventRow{{At: now(), Kind: "login.password", Result: "wrong", From: "10.1.2.3"},
-			{At: now().Add(-time.Hour), Kind: "account.unlock", Result: "ok", By: "person:p1", From: "10.1.2.4", Note: "電話詢問，已核對身分"}},
-		Changes: []templates.HistoryRow{{At: now().Add(-48 * time.Hour), Kind: "update", By: "sync:portal", Fields: [][3]string{{"unit", "第一科", "第二科"}}}}}
+			{At: now().Add(-time.Hour), Kind: "account.unlock", Result: "ok", By: "person:p1", From: "10.1.2.4", Note: "電話詢問，已核對身分"},
+			{At: now().Add(-2 * time.Hour), Kind: "card.unbind", Result: "ok", By: "李管理 ab2001", From: "10.1.2.4"},
+			{At: now().Add(-3 * time.Hour), Kind: "something.new", Result: "odd", From: "10.1.2.4"}},
+		Changes: []templates.HistoryRow{{At: now().Add(-48 * time.Hour), Kind: "update", By: "sync:portal", Fields: [][3]string{{"unit", "第一科", "第二科"}}},
+			{At: now().Add(-96 * time.Hour), Kind: "enable", By: "operator:root", Fields: [][3]string{{"state", "disabled", "enabled"}}}}}
 	bare := templates.AdminPerson{Base: base, PersonRow: person, Account: "ab1234", MayChange: true, NoPassword: true, Waiting: true, Fault: "reason"}
 	bare.State = "disabled"
 	start := full

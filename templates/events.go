@@ -1,0 +1,67 @@
+package templates
+
+// The codes of records that have words. Any other is shown as it is.
+var (
+	eventKinds = []string{
+		"login.password", "login.card", "login.phone", "login.otp", "login.passkey", "logout", "session.end", "consent",
+		"factor", "flow", "flow.refuse", "grant.revoke", "code.reuse", "refresh.reuse", "card.bind", "card.unbind",
+		"card.renew", "card.revoked", "card.approve", "card.refuse", "phone.enrol", "phone.claim", "phone.bind",
+		"phone.rename", "phone.suspend", "phone.resume", "phone.revoke", "phone.scan", "phone.approve", "phone.deny",
+		"phone.report", "otp.bind", "otp.remove", "otp.recovery", "otp.recover", "passkey.add", "passkey.rename",
+		"passkey.remove", "password.change", "password.card", "password.reset", "account.bind", "account.unbind",
+		"account.without", "account.keep", "account.claim", "account.provision", "account.rename", "account.disable",
+		"account.enable", "account.unlock", "account.source", "account.forget", "account.forget_entry", "person.update",
+		"person.correct", "person.put", "admin.grant", "admin.revoke", "directory.closed", "directory.opened", "sync.mend",
+		"sync.effect_retry", "sync.effect_drop",
+	}
+	eventResults = []string{
+		"ok", "waits", "alarm", "refused", "unbound",
+	}
+	historyKinds = []string{
+		"add", "update", "disable", "enable", "leave", "register", "bind", "unbind", "provision", "rename", "keep", "claim",
+		"correct", "source",
+	}
+	historyFields = []string{
+		"name", "agency", "unit", "title", "email", "phone", "address", "state", "source", "shared", "accounts", "account",
+		"posts", "bound", "national_id", "reason", "kept", "disabled", "feed",
+	}
+)
+
+func eventKeys() (keys []string) {
+	for prefix, codes := range map[string][]string{
+		"event.": eventKinds, "event.result.": eventResults, "history.": historyKinds, "history.field.": historyFields,
+	} {
+		for _, code := range codes {
+			keys = append(keys, prefix+code)
+		}
+	}
+	return keys
+}
+
+// Coded is a code in words: by the first prefix under which there are any, or as
+// it is.
+func (p *page) Coded(code string, prefixes ...string) string {
+	for _, prefix := range prefixes {
+		if p.r.words.has(prefix + code) {
+			return p.T(prefix + code)
+		}
+	}
+	return code
+}
+
+// Event is what happened in words, and how it ended.
+func (p *page) Event(kind, result string) string {
+	what := p.Coded(kind, "event.")
+	if result == "" {
+		return what
+	}
+	return p.T("admin.event", what, p.Coded(result, "event.result.", "reason."))
+}
+
+// Changed is a field of a person's data that changed, in words.
+func (p *page) Changed(field, old, now string) string {
+	if field == "state" {
+		old, now = p.Coded(old, "admin.state."), p.Coded(now, "admin.state.")
+	}
+	return p.T("admin.field", p.Coded(field, "history.field."), old, now)
+}

@@ -1,0 +1,31 @@
+package templates
+
+import "testing"
+
+// Codes are shown in words, and those without words as they are.
+func TestRecordsAreInWords(t *testing.T) {
+	r := newRenderer(t)
+	for _, tt := range []struct{ lang, kind, result, want string }{
+		{Chinese, "card.unbind", "ok", "解除自然人憑證綁定：成功"},
+		{English, "card.unbind", "ok", "Citizen card unbound: done"},
+		{Chinese, "login.password", "wrong", "密碼登入：" + r.Word(Chinese, "reason.wrong")},
+		{Chinese, "card.bind", "waits", "綁定自然人憑證：等候另一位管理者核准"},
+		{English, "door.open", "squeaks", "door.open: squeaks"},
+		{English, "logout", "", "Logout"},
+	} {
+		if got := (&page{r: r, Lang: tt.lang}).Event(tt.kind, tt.result); got != tt.want {
+			t.Errorf("%s %s: %q, want %q", tt.kind, tt.result, got, tt.want)
+		}
+	}
+	zh := &page{r: r, Lang: Chinese}
+	for _, tt := range []struct{ got, want string }{
+		{zh.Changed("unit", "第一科", "第二科"), "單位：第一科 → 第二科"},
+		{zh.Changed("state", "enabled", "disabled"), "狀態：使用中 → 停用中"},
+		{zh.Changed("shoe_size", "40", "41"), "shoe_size：40 → 41"},
+		{zh.Coded("correct", "history."), "更正"}, {zh.Coded("dance", "history."), "dance"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%q, want %q", tt.got, tt.want)
+		}
+	}
+}
