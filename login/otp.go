@@ -38,8 +38,8 @@ func (h *Handler) provedCookie(value string) *http.Cookie {
 }
 
 // askCode tells whether a one-time code has to follow the password; it has
-// answered then.
-func (h *Handler) askCode(w http.ResponseWriter, r *http.Request, v *visit, person *idp.Person) bool {
+// answered then. looked: when the password was looked at.
+func (h *Handler) askCode(w http.ResponseWriter, r *http.Request, v *visit, person *idp.Person, looked time.Time) bool {
 	if h.Factors.OTP == nil {
 		return false
 	}
@@ -51,7 +51,7 @@ func (h *Handler) askCode(w http.ResponseWriter, r *http.Request, v *visit, pers
 	if !policy.WantsCode(policy.Place{City: idp.OriginFrom(r.Context()).City}, state.Bound) {
 		return false
 	}
-	text, err := json.Marshal(proved{Person: person.ID, Flow: v.flow.Handle, At: h.Now()})
+	text, err := json.Marshal(proved{Person: person.ID, Flow: v.flow.Handle, At: looked})
 	if err != nil {
 		h.fail(w, r, err)
 		return true

@@ -16,15 +16,16 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) {
 	if v == nil {
 		return
 	}
+	looked := h.Now() // before the look: the password may be changed while it lasts
 	person, err := h.Gate.CheckPassword(r.Context(), one(r.PostForm, "account"), one(r.PostForm, "password"))
 	if err != nil {
 		h.passwordRefused(w, r, v, err)
 		return
 	}
-	if h.askCode(w, r, v, person) {
+	if h.askCode(w, r, v, person, looked) {
 		return
 	}
-	if err := h.enter(w, r, v, person, idp.Evidence{Method: idp.MethodPassword, At: h.Now()}); err != nil {
+	if err := h.enter(w, r, v, person, idp.Evidence{Method: idp.MethodPassword, At: looked}); err != nil {
 		h.fail(w, r, err)
 		return
 	}

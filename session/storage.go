@@ -19,7 +19,8 @@ type Store interface {
 	// CreateSession inserts s under tokenHash and, in the same transaction, ends
 	// the session known by replaces (nil: none), and keeps the events. A card in
 	// the evidence is still bound, or idp.Denied{ReasonCardUnusable}: the end of a
-	// binding finds the session or comes before it.
+	// binding finds the session or comes before it. A password in the evidence was
+	// looked at after it was last changed, or idp.Denied{ReasonWrong}, likewise.
 	CreateSession(ctx context.Context, s *idp.Session, tokenHash, replaces []byte, events ...idp.Event) error
 	// Session returns a session that has not been ended, with its person as
 	// they are now; idp.ErrNotFound otherwise. Limits are the caller's to check.

@@ -75,7 +75,7 @@ func (s *Store) tell(list []statement, err error) {
 func ends(q query) bool {
 	for _, verb := range [...]query{"UPDATE sessions ", "UPDATE persons ", "INSERT INTO persons "} {
 		if strings.HasPrefix(string(q), string(verb)) {
-			return q != touchSession && q != holdSession
+			return q != touchSession && q != holdSession && q != holdPerson
 		}
 	}
 	return false

@@ -15,7 +15,12 @@ const (
 	sessionColumns query = `s.id, s.person_id, s.evidence, s.created_at, s.seen_at, s.ends_at, s.address, s.user_agent`
 	sessionByToken query = `SELECT ` + sessionColumns + `, ` + personColumns + `
 		FROM sessions s JOIN persons p ON p.id = s.person_id` + agencyJoin + ` WHERE s.token_hash = $1 AND s.ended_at = 0`
-	holdCard     query = `UPDATE cards SET bound_at = bound_at WHERE id = $1 AND unbound_at = 0`
+	holdCard query = `UPDATE cards SET bound_at = bound_at WHERE id = $1 AND unbound_at = 0`
+	// holdPerson has whoever sets the person's password meanwhile wait, or waits for
+	// them; samePassword says then whether the password of $2 is still the one.
+	holdPerson   query = `UPDATE persons SET has_password = has_password WHERE id = $1`
+	samePassword query = `SELECT 1 FROM persons p WHERE p.id = $1
+		AND NOT EXISTS (SELECT 1 FROM password_standing s WHERE s.person_id = p.id AND s.changed_at > $2)`
 	touchSession query = `UPDATE sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2`
 	renewSession query = `UPDATE sessions SET token_hash = $2, evidence = $3, card_id = $4, seen_at = $5 WHERE token_hash = $1 AND ended_at = 0`
 	endSession   query = `UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at = 0`
@@ -29,7 +34,7 @@ const (
 // with it the grants that live no longer than their session.
 func (s *Store) CreateSession(ctx context.Context, n *idp.Session, tokenHash, replaces []byte, events ...idp.Event) error {
 	list := append(creates(n, tokenHash, replaces), inserts(events)...)
-	if holds := holdFactors(n.Evidence); len(holds) > 0 {
+	if holds := append(holdPassword(n), holdFactors(n.Evidence)...); len(holds) > 0 {
 		return s.checked(ctx, holds, list)
 	}
 	return s.all(ctx, list)
@@ -71,6 +76,23 @@ func holdFactors(evidence []idp.Evidence) []check {
 		return list
 	}
 	return append(list, needs(with(holdCard, card), idp.Denied{Reason: idp.ReasonCardUnusable}))
+}
+
+// holdPassword refuses a password that was looked at before it was changed.
+// Whoever changes it while the session is being kept waits, and then finds the
+// session. A session that is raised needs none of it: the change has ended it,
+// unless it was made in that very session.
+func holdPassword(n *idp.Session) []check {
+	for _, e := range n.Evidence {
+		if e.Method == idp.MethodPassword {
+			wrong, one := idp.Denied{Reason: idp.ReasonWrong}, new(int64)
+			return []check{
+				needs(with(holdPerson, n.PersonID), wrong),
+				{statement: with(samePassword, n.PersonID, micros(e.At)), otherwise: wrong, dest: []any{one}},
+			}
+		}
+	}
+	return nil
 }
 
 // cardOf is the card that opened or raised a session, in a column of its own
