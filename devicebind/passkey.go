@@ -162,6 +162,7 @@ func (p *Passkeys) add(ctx context.Context, who Who, name string, c *webauthn.Cr
 		Sealed: p.Keeper.sealer.Seal(plain, passkeyContext(c.ID, who.Person.ID)),
 	}
 	ev := event(ctx, now, "passkey.add", "ok", who)
+	ev.Detail = "passkey " + b64(k.ID)
 	with := p.Factors.told(Notice{Kind: ev.Kind, Person: who.Person, Name: name, At: now}, ev)
 	err = p.Store.AddPasskey(ctx, k, challenge, endsAt, with)
 	if errors.Is(err, idp.ErrUsed) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	idp "taipeion.internal/idp"
 )
@@ -29,8 +30,28 @@ type Reported struct {
 	Act      string // the same, as sessions know it: idp.Evidence.Act
 	DeviceID string
 	PersonID string
-	Used     bool // somebody was, or may have been, logged in by it
+	Used     bool // somebody was logged in by it
 }
+
+// Reporting is what a report found and ended.
+type Reporting struct {
+	Sessions int      // ended
+	Known    bool     // there is or was a session that it opened
+	Alarm    bool     // something was ended, and the event kept
+	Added    []string // what had been added in its sessions: kinds of events, with what
+}
+
+// Note is the end of the alarm's detail.
+func (r Reporting) Note() string {
+	note := fmt.Sprintf(", sessions ended: %d", r.Sessions)
+	if len(r.Added) > 0 {
+		note += "; added meanwhile: " + strings.Join(r.Added, ", ")
+	}
+	return note
+}
+
+// resultUnknown is that of a report which names nothing that ever was.
+const resultUnknown = "unknown"
 
 // Report takes "this was not me", at any time: while the login waits, after it
 // was approved, used or over, and from a phone that may not log in any more. It
@@ -66,28 +87,38 @@ func (a *Attempts) Report(ctx context.Context, d DecideRequest) (Ended, error) {
 		return "", denied(ReasonPhoneClock)
 	}
 	t.PersonID = dev.PersonID
-	return a.report(ctx, t, known, person)
+	// Of a phone that may not log in any more, and of what is not known any more, an
+	// alarm is only what ends something or has a session: who has such a phone could
+	// raise one after the other.
+	return a.report(ctx, t, known, known && dev.Standing(a.Now()) == StandingActive, person)
 }
 
-func (a *Attempts) report(ctx context.Context, t *Attempt, known bool, person *idp.Person) (Ended, error) {
-	what := Reported{Attempt: t.ID, Act: b64(t.ID), DeviceID: t.DeviceID, PersonID: t.PersonID, Used: !known || t.State == AttemptUsed}
+func (a *Attempts) report(ctx context.Context, t *Attempt, known, sure bool, person *idp.Person) (Ended, error) {
+	what := Reported{Attempt: t.ID, Act: b64(t.ID), DeviceID: t.DeviceID, PersonID: t.PersonID, Used: t.State == AttemptUsed}
 	ev := a.event(ctx, "phone.report", "alarm", t)
 	if known {
 		ev.Detail += fmt.Sprintf(", %s, shown to %s on %s in network %s", t.State, orUnknown(t.PC.Browser), orUnknown(t.PC.System), t.PC.Network)
 	}
-	sessions, err := a.Store.ReportAttempt(ctx, what, a.Now(), ev)
+	done, err := a.Store.ReportAttempt(ctx, what, a.Now(), ev)
+	if err == nil && !done.Alarm {
+		ev.Detail += done.Note()
+		if !sure && !done.Known {
+			ev.Result = resultUnknown
+		}
+		err = a.Store.Record(ctx, ev)
+	}
 	if err != nil {
 		return "", fmt.Errorf("report attempt: %w", err)
 	}
-	if a.Logger != nil {
+	if a.Logger != nil && ev.Result != resultUnknown {
 		a.Logger.WarnContext(ctx, "a person reports a QR login that was not theirs", "attempt", what.Act, "client", t.ClientID,
-			"person", person.Subject, "sessions_ended", sessions)
+			"person", person.Subject, "sessions_ended", done.Sessions, "added", done.Added)
 	}
 	if known {
 		a.Notifier.Wake(t.Browser)
 	}
 	switch {
-	case sessions > 0:
+	case done.Sessions > 0:
 		return EndedSession, nil
 	case known && t.State != AttemptUsed:
 		return EndedLogin, nil

@@ -122,8 +122,10 @@ type AttemptStore interface {
 	UseAttempt(ctx context.Context, flow, browser []byte, now time.Time) (*Attempt, error)
 	// ReportAttempt ends, in one transaction, what a person says was not them: the
 	// attempt, approved and used ones too, and the sessions that it opened, with
-	// all their grants; then every browser is a new one to the person. It keeps ev, with their number in its detail, and returns it.
-	ReportAttempt(ctx context.Context, r Reported, now time.Time, ev idp.Event) (sessions int, err error)
+	// all their grants, and what was added in them to the person's ways to log in.
+	// If there was such a session, every browser is a new one to the person. It keeps
+	// ev if anything was ended by it, else it is the caller's to record.
+	ReportAttempt(ctx context.Context, r Reported, now time.Time, ev idp.Event) (Reporting, error)
 	// Record keeps events.
 	Record(ctx context.Context, events ...idp.Event) error
 }

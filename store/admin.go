@@ -32,12 +32,7 @@ const (
 
 // pattern is a text as part of LIKE ... ESCAPE '!'.
 func pattern(text string) string {
-	return escaped(strings.ToLower(text))
-}
-
-// escaped is pattern for what is told apart by case.
-func escaped(text string) string {
-	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)
+	return literally(strings.ToLower(text))
 }
 
 // AgencyRates implements admin.Store.

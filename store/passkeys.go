@@ -22,6 +22,7 @@ const (
 			AND EXISTS (SELECT 1 FROM persons p WHERE p.id = passkeys.person_id AND p.state = 'enabled' AND p.closed_at = 0)`
 	renamePasskey query = `UPDATE passkeys SET name = $3 WHERE id = $1 AND person_id = $2`
 	removePasskey query = `DELETE FROM passkeys WHERE id = $1 AND (person_id = $2 OR $2 = '') RETURNING person_id`
+	dropPasskey   query = `DELETE FROM passkeys WHERE id = $1 AND person_id = $2`
 	// What a passkey opened ends with it: $3 finds it in the evidence.
 	ofPasskey          query = ` person_id = $1 AND evidence LIKE $3 ESCAPE '!'`
 	endPasskeySessions query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND` + ofPasskey
@@ -101,7 +102,7 @@ func (s *Store) RenamePasskey(ctx context.Context, id []byte, personID, name str
 // RemovePasskey implements devicebind.PasskeyStore. The passkey's row comes
 // first: a login that is opening its session by it has taken it: holdPasskeys.
 func (s *Store) RemovePasskey(ctx context.Context, id []byte, personID string, at time.Time, w devicebind.With) error {
-	opened := `%"passkey":"` + escaped(passkeyName(id)) + `"%`
+	opened := `%"passkey":"` + literally(passkeyName(id)) + `"%`
 	return s.write(ctx, func(r runner) error {
 		owner := ""
 		if err := r.row(with(removePasskey, id, personID), &owner); err != nil {

@@ -40,6 +40,7 @@ var repeatable = map[string]bool{
 	string(idp.ReasonLocked): true, string(idp.ReasonThrottled): true, string(idp.ReasonFlowForeign): true,
 	string(idp.ReasonFlowExpired): true, string(idp.ReasonChallengeUsed): true, string(idp.ReasonCardInvalid): true, "altered": true,
 	string(devicebind.ReasonPasskey): true,
+	"unknown":                        true, "alarm": true, // by a phone: what ends something is kept by the store itself
 }
 
 // Record keeps the events, less what repeats.

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+
+	idp "taipeion.internal/idp"
+)
+
+const (
+	evidenceOf query = `SELECT id, evidence FROM sessions WHERE person_id = $1 AND id = $2`
+	// What may be added to a person, in a session.
+	addedIn query = `SELECT at, kind, detail FROM events WHERE person_id = $1 AND person_id <> '' AND id >= $2 AND session_id = $3 AND result = 'ok'
+		AND kind IN ('phone.bind', 'passkey.add', 'otp.bind', 'otp.recovery', 'card.bind', 'password.change', 'password.card') ORDER BY id LIMIT 50`
+	suspendAdded query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND person_id = $3 AND revoked_at = 0 AND suspended_at = 0`
+	dropAdded    query = `DELETE FROM totp WHERE person_id = $1 AND bound_at = $2`
+)
+
+// undoing takes back what somebody else added to a person's ways to log in: phones
+// are suspended, passkeys and one-time codes removed, and what those opened ends
+// and is looked through likewise. Cards and passwords are only found: they need
+// the person.
+type undoing struct {
+	store    *Store
+	runner   runner
+	personID string
+	now      time.Time
+
+	found  []string // what was added
+	events []idp.Event
+	seen   map[string]bool
+}
+
+// added looks through sessions, from the act on by which somebody got in: what
+// was before is the person's own. Without an act all of it.
+func (u *undoing) added(sessions []string, act string) error {
+	if u.seen == nil {
+		u.seen = map[string]bool{}
+	}
+	for _, id := range sessions {
+		if u.seen[id] {
+			continue
+		}
+		u.seen[id] = true
+		since, err := u.since(id, act)
+		if err != nil {
+			return err
+		}
+		var list []idp.Event
+		err = u.runner.rows(with(addedIn, u.personID, timePrefix(since), id), func(scan scan) error {
+			list = append(list, idp.Event{})
+			e := &list[len(list)-1]
+			return scan(moment{&e.At}, &e.Kind, &e.Detail)
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			if err := u.undo(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// since is when the act was; clocks of nodes differ a little.
+func (u *undoing) since(session, act string) (at time.Time, err error) {
+	var id string
+	var evidence []idp.Evidence
+	if err := u.runner.row(with(evidenceOf, u.personID, session), &id, document{&evidence}); err != nil {
+		return at, err
+	}
+	for _, e := range evidence {
+		if act != "" && e.Act == act {
+			at = e.At.Add(-2 * time.Second)
+		}
+	}
+	return at, nil
+}
+
+func (u *undoing) undo(e idp.Event) error {
+	thing := ""
+	if words := strings.Fields(e.Detail); len(words) > 1 && (words[0] == "device" || words[0] == "passkey") {
+		thing = words[1]
+	}
+	what := e.Kind
+	if thing != "" {
+		what += " " + thing
+	}
+	if len(u.found) < 10 {
+		u.found = append(u.found, what)
+	}
+	switch e.Kind {
+	case "phone.bind":
+		return u.end("phone.suspend", "device", thing, with(suspendAdded, thing, micros(u.now), u.personID))
+	case "passkey.add":
+		id, _ := base64.RawURLEncoding.DecodeString(thing) // what can't be read is nobody's
+		return u.end("passkey.remove", "passkey", thing, with(dropPasskey, notNil(id), u.personID))
+	case "otp.bind":
+		return u.end("otp.remove", "", "", with(dropAdded, u.personID, micros(e.At)))
+	case "otp.recovery":
+		_, err := u.runner.exec(with(dropRecovery, u.personID))
+		return err
+	}
+	return nil
+}
+
+// end makes the change and ends what the thing opened: it is somebody else's,
+// with all that was added by it.
+func (u *undoing) end(kind, evidence, thing string, change statement) error {
+	n, err := u.runner.exec(change)
+	if err != nil || n == 0 {
+		return err
+	}
+	u.events = append(u.events, idp.Event{At: u.now, Kind: kind, Result: "ok", PersonID: u.personID,
+		Detail: strings.TrimSpace(evidence + " " + thing + " added in a session that its person reported")})
+	if kind == "otp.remove" {
+		_, err := u.runner.exec(with(dropRecovery, u.personID))
+		return err
+	}
+	opened := `%"` + evidence + `":"` + literally(thing) + `"%`
+	list := []statement{with(endAttemptSessions, u.personID, micros(u.now), opened), with(endAttemptGrants, u.personID, micros(u.now), opened)}
+	if evidence == "device" {
+		list = append([]statement{with(closeAttempts, thing, micros(u.now))}, list...)
+	}
+	for _, st := range list {
+		if _, err := u.runner.exec(st); err != nil {
+			return err
+		}
+	}
+	theirs, err := names(u.runner, with(attemptSessions, u.personID, opened))
+	if err != nil {
+		return err
+	}
+	return u.added(theirs, "")
+}
