@@ -87,13 +87,12 @@ func (a *Attempts) Report(ctx context.Context, d DecideRequest) (Ended, error) {
 		return "", denied(ReasonPhoneClock)
 	}
 	t.PersonID = dev.PersonID
-	// Of a phone that may not log in any more, and of what is not known any more, an
-	// alarm is only what ends something or has a session: who has such a phone could
-	// raise one after the other.
-	return a.report(ctx, t, known, known && dev.Standing(a.Now()) == StandingActive, person)
+	// Of what is not known any more an alarm is only what has, or had, a session: who
+	// has a phone that was found or put away could raise one after the other.
+	return a.report(ctx, t, known, person)
 }
 
-func (a *Attempts) report(ctx context.Context, t *Attempt, known, sure bool, person *idp.Person) (Ended, error) {
+func (a *Attempts) report(ctx context.Context, t *Attempt, known bool, person *idp.Person) (Ended, error) {
 	what := Reported{Attempt: t.ID, Act: b64(t.ID), DeviceID: t.DeviceID, PersonID: t.PersonID, Used: t.State == AttemptUsed}
 	ev := a.event(ctx, "phone.report", "alarm", t)
 	if known {
@@ -102,7 +101,7 @@ func (a *Attempts) report(ctx context.Context, t *Attempt, known, sure bool, per
 	done, err := a.Store.ReportAttempt(ctx, what, a.Now(), ev)
 	if err == nil && !done.Alarm {
 		ev.Detail += done.Note()
-		if !sure && !done.Known {
+		if !known && !done.Known {
 			ev.Result = resultUnknown
 		}
 		err = a.Store.Record(ctx, ev)

@@ -1,6 +1,8 @@
 package devicebind_test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -185,7 +187,7 @@ func TestReport_OfAForgottenAttempt(t *testing.T) {
 		if ended != devicebind.EndedSession || len(w.sessions(who.Person.ID)) != 1 {
 			w.Fatalf("ended %q", ended)
 		}
-		w.wantAlarm(2, who.Person.ID, s, "sessions ended: 1")
+		w.wantAlarm(1, who.Person.ID, s, "sessions ended: 1")
 	})
 }
 
@@ -229,6 +231,88 @@ func TestReport_RaceWithApprovalAndUse(t *testing.T) {
 			_, err = w.nodes[0].attempts.Use(w.ctx, pg.flow, pg.browser)
 			w.denied(err, devicebind.ReasonAttemptOver)
 			w.later(4 * time.Minute)
+		}
+	})
+}
+
+// Who has a phone that may not log in any more can raise no alarms by it, nor make
+// every browser of its owner a new one.
+func TestReport_CannotBeUsedToHarass(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		p, n := w.phone(who), w.nodes[0]
+		w.must(w.nodes[1].devices.SuspendFor(w.ctx, p.DeviceID, true, "helpdesk", "lost"))
+		known := []byte("a browser of the owner's")
+		w.must(n.db.RememberBrowser(w.ctx, who.Person.ID, known, w.clock()))
+		for range 5 {
+			id := make([]byte, 32)
+			rand.Read(id)
+			random := base64.RawURLEncoding.EncodeToString(id)
+			made := &devicebind.Scanned{Attempt: base64.RawURLEncoding.EncodeToString(id[:16]), Nonce: random, ClientID: "docs"}
+			req, err := p.NewDecision(made, devicebind.VerdictReport, "", "", w.clock())
+			w.must(err)
+			ended, err := n.attempts.Report(w.ctx, *req)
+			w.must(err)
+			if ended != devicebind.EndedNothing {
+				w.Fatalf("ended %q", ended)
+			}
+		}
+		if alarms := w.alarms(); len(alarms) != 0 {
+			w.Errorf("alarms: %+v", alarms)
+		}
+		if _, err := n.db.KnownBrowser(w.ctx, who.Person.ID, known); err != nil {
+			w.Errorf("the owner's browser: %v", err)
+		}
+	})
+}
+
+// Who got in by a phone's approval may have added ways to come back.
+func TestReport_TakesBackWhatWasAdded(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		p, n := w.phone(who), w.nodes[0]
+		_, mine := w.passkey(who) // the owner's, in another session
+		w.later(time.Minute)
+		s, thief := w.used(who, p)
+		thief.Session.Evidence = append(thief.Session.Evidence, idp.Evidence{Method: idp.MethodCard, At: w.clock(), Card: "card-" + who.Person.ID})
+		theirs := w.phone(thief)
+		_, key := w.passkey(thief)
+		// And what was added by what was added.
+		again := w.login(who.Person, idp.Evidence{Method: idp.MethodPasskey, Passkey: base64.RawURLEncoding.EncodeToString(key.ID)},
+			idp.Evidence{Method: idp.MethodCard, Card: "card-" + who.Person.ID})
+		third := w.phone(again)
+		w.later(time.Minute)
+		ended, err := w.report(w.nodes[1], p, s)
+		w.must(err)
+		if ended != devicebind.EndedSession {
+			w.Fatalf("ended %q", ended)
+		}
+		for id, want := range map[string]devicebind.Standing{
+			p.DeviceID: devicebind.StandingActive, theirs.DeviceID: devicebind.StandingSuspended, third.DeviceID: devicebind.StandingSuspended,
+		} {
+			dev, _, err := n.db.Device(w.ctx, id)
+			w.must(err)
+			if got := dev.Standing(w.clock()); got != want {
+				w.Errorf("phone %s is %s, want %s", id, got, want)
+			}
+		}
+		keys, err := n.db.PasskeysOf(w.ctx, who.Person.ID)
+		w.must(err)
+		if len(keys) != 1 || string(keys[0].ID) != string(mine.ID) {
+			w.Errorf("passkeys left: %+v", keys)
+		}
+		if left := w.sessions(who.Person.ID); len(left) != 1 || left[0] != who.Session.ID {
+			w.Errorf("sessions left: %q", left)
+		}
+		w.wantAlarm(1, who.Person.ID, s, "phone.bind "+theirs.DeviceID, "passkey.add", "phone.bind "+third.DeviceID)
+		kinds := map[string]int{}
+		list, err := n.db.Events(w.ctx, store.EventFilter{PersonID: who.Person.ID, Limit: 100})
+		w.must(err)
+		for _, e := range list {
+			kinds[e.Kind]++
+		}
+		if kinds["phone.suspend"] != 2 || kinds["passkey.remove"] != 1 {
+			w.Errorf("on record: %v", kinds)
 		}
 	})
 }

@@ -47,8 +47,8 @@ func TestT155_NoOfflineGrantOfAnEndedSession(t *testing.T) {
 					time.Sleep(time.Duration(round) * 200 * time.Microsecond)
 					n, err := nodes[0].ReportAttempt(t.Context(), devicebind.Reported{Attempt: []byte(act), Act: act, DeviceID: "d1", PersonID: "p1", Used: true},
 						noon, idp.Event{At: noon, Kind: "report"})
-					if err == nil && n != 1 {
-						err = fmt.Errorf("%d sessions ended", n)
+					if err == nil && n.Sessions != 1 {
+						err = fmt.Errorf("%d sessions ended", n.Sessions)
 					}
 					return err
 				}
