@@ -46,7 +46,7 @@ func TestT063_ADirectoryThatIsAwayIsShownAndMakesNobodyUnready(t *testing.T) {
 	if up := r.figures()["tpead"]; up != 0 || !slices.Equal(r.lines(), []string{"directory: away"}) {
 		t.Errorf("%v, %q", up, r.lines())
 	}
-	if n := strings.Count(log.String(), "does not answer"); n != 1 {
+	if n := strings.Count(log.String(), `msg="a directory does not answer"`); n != 1 {
 		t.Errorf("told %d times: %s", n, &log)
 	}
 	h := &house{reach: r}

@@ -279,10 +279,13 @@ func TestT195_ForgedHostsChangeNothing(t *testing.T) {
 func TestT208_NoInternalsOnThePublicListener(t *testing.T) {
 	c := startCity(t)
 	client := c.browser(t)
-	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/vars", "/admin", "/.git/HEAD", "/idp.yaml", "/master.key"} {
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/vars", "/administrator", "/.git/HEAD", "/idp.yaml", "/master.key"} {
 		if resp, _ := c.send(t, client, http.MethodGet, path, nil, nil); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, resp.StatusCode)
 		}
+	}
+	if resp, _ := c.send(t, client, http.MethodGet, "/admin", nil, nil); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the administrators' pages: %d", resp.StatusCode)
 	}
 }
 
