@@ -18,6 +18,13 @@ type Watched interface {
 	Open(ctx context.Context, accounts []idp.Account) ([]idp.Account, error)
 }
 
+// Shutter is a Watched that tells an account that is closed from one that is not
+// there.
+type Shutter interface {
+	// Shut returns those of the accounts that are there, and closed.
+	Shut(ctx context.Context, accounts []idp.Account) ([]idp.Account, error)
+}
+
 // Live is what a Watch needs of the store.
 type Live interface {
 	// LivePeople lists people who have a session or tokens, by ID, after one; not
@@ -25,6 +32,8 @@ type Live interface {
 	LivePeople(ctx context.Context, after string, now time.Time, limit int) ([]string, error)
 	// ClosedPeople lists those of ClosePerson, by ID, after one.
 	ClosedPeople(ctx context.Context, after string, limit int) ([]string, error)
+	// VanishedPeople counts those of ClosePerson since then with an event of that detail.
+	VanishedPeople(ctx context.Context, since time.Time, detail string) (int, error)
 	// ClosePerson makes a person disabled until ReopenPerson, and ends all their
 	// sessions and all tokens, also those that outlive sessions.
 	ClosePerson(ctx context.Context, personID string, at time.Time, events ...idp.Event) error
@@ -39,8 +48,9 @@ type Watch struct {
 	Gate   *Gate
 	Live   Live
 	Leases Leases
-	// Most is how many may lose their sessions in one go: more look like a
-	// directory that lost people by mistake, and end nobody's.
+	// Most is how many may vanish from their directories in a day: more look like a
+	// directory that lost people by mistake, and end nobody's session. Whose account is
+	// there and closed is always believed.
 	Most   func(live int) int
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -51,8 +61,14 @@ const watchAtOnce = 200
 
 const watchLease = "directory/watch"
 
-// AFewOf is a Watch's usual limit: twenty, or a fiftieth of all.
-func AFewOf(live int) int { return max(20, live/50) }
+// AFewOf is a Watch's usual limit: three, or a fiftieth of all.
+func AFewOf(live int) int { return max(3, live/50) }
+
+// Why a person was closed: details of events.
+const (
+	closedThere = "disabled in its directory"
+	notThere    = "not found in its directory"
+)
 
 // Run sweeps until ctx ends, on one node of all: whoever vanishes from a directory
 // is turned away within every, also where the node that was sweeping ended.
@@ -90,26 +106,53 @@ func (w *Watch) IfDue(ctx context.Context, every time.Duration) (ended int, err 
 // nothing is concluded: that is the error.
 func (w *Watch) Sweep(ctx context.Context) (ended int, err error) {
 	live := 0
-	var gone, back []string
+	var shut, gone []string
 	unasked := w.each(ctx, func(after string) ([]string, error) {
 		return w.Live.LivePeople(ctx, after, w.Now(), watchAtOnce)
 	}, func(id string, s watched) {
-		if live++; s.closed() {
+		switch live++; {
+		case s.closed() && s.shut == s.asked:
+			shut = append(shut, id)
+		case s.closed():
 			gone = append(gone, id)
 		}
 	})
-	if len(gone) > w.Most(live) {
-		w.Logger.ErrorContext(ctx, "so many accounts vanished from their directory that nobody's session is ended", "gone", len(gone), "live", live)
-		gone = nil
+	if len(gone) > 0 {
+		before, err := w.Live.VanishedPeople(ctx, w.Now().Add(-24*time.Hour), notThere)
+		if err != nil {
+			return 0, fmt.Errorf("count who vanished: %w", err)
+		}
+		if before+len(gone) > w.Most(live+before) {
+			w.Logger.ErrorContext(ctx, "so many accounts vanished from their directory that nobody's session is ended", "gone", len(gone), "today", before, "live", live)
+			gone = nil
+		}
 	}
-	for _, id := range gone {
-		e := idp.Event{At: w.Now(), Kind: "directory.closed", Result: "ok", PersonID: id, Detail: "disabled or removed in its directory"}
+	if ended, err = w.close(ctx, shut, closedThere); err != nil {
+		return ended, err
+	}
+	vanished, err := w.close(ctx, gone, notThere)
+	if ended += vanished; err != nil {
+		return ended, err
+	}
+	return ended, errors.Join(unasked, w.reopen(ctx))
+}
+
+// close turns people away.
+func (w *Watch) close(ctx context.Context, people []string, why string) (ended int, err error) {
+	for _, id := range people {
+		e := idp.Event{At: w.Now(), Kind: "directory.closed", Result: "ok", PersonID: id, Detail: why}
 		if err := w.Live.ClosePerson(ctx, id, w.Now(), e); err != nil {
 			return ended, fmt.Errorf("end a person's sessions: %w", err)
 		}
 		ended++
 	}
-	err = w.each(ctx, func(after string) ([]string, error) {
+	return ended, nil
+}
+
+// reopen lets those in again whose account is open.
+func (w *Watch) reopen(ctx context.Context) error {
+	var back []string
+	err := w.each(ctx, func(after string) ([]string, error) {
 		return w.Live.ClosedPeople(ctx, after, watchAtOnce)
 	}, func(id string, s watched) {
 		if s.open || s.asked == 0 && !s.unknown {
@@ -119,15 +162,16 @@ func (w *Watch) Sweep(ctx context.Context) (ended int, err error) {
 	for _, id := range back {
 		e := idp.Event{At: w.Now(), Kind: "directory.opened", Result: "ok", PersonID: id, Detail: "open in its directory again"}
 		if err := w.Live.ReopenPerson(ctx, id, e); err != nil && !errors.Is(err, idp.ErrConflict) {
-			return ended, fmt.Errorf("let a person in again: %w", err)
+			return fmt.Errorf("let a person in again: %w", err)
 		}
 	}
-	return ended, errors.Join(unasked, err)
+	return err
 }
 
 // watched is what directories say of a person.
 type watched struct {
 	asked   int  // accounts in directories that answered
+	shut    int  // those of them that are there, and closed
 	open    bool // one of them is open
 	unknown bool // a directory did not answer
 }
@@ -191,6 +235,17 @@ func (w *Watch) ask(ctx context.Context, people []string, unasked *error) (map[s
 			} else {
 				s.asked++
 			}
+			found[a.PersonID] = s
+		}
+		var shut []idp.Account
+		if s, ok := b.(Shutter); ok && err == nil && len(still) < len(accounts) {
+			if shut, err = s.Shut(ctx, accounts); err != nil {
+				return nil, fmt.Errorf("ask who is closed: %w", err)
+			}
+		}
+		for _, a := range shut {
+			s := found[a.PersonID]
+			s.shut++
 			found[a.PersonID] = s
 		}
 		for _, a := range still {

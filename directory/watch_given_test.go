@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -53,5 +54,76 @@ func TestWatch_LeavesWhoseAccountWasNotMade(t *testing.T) {
 		if len(live) != 1 || live[0] != "p2" {
 			t.Errorf("still logged in: %v", live)
 		}
+	})
+}
+
+// lossy is a watched directory that has lost some people, and closed others.
+type lossy struct {
+	vault
+	open, shut map[string]bool
+}
+
+func (l *lossy) Open(_ context.Context, accounts []idp.Account) ([]idp.Account, error) {
+	return of(accounts, l.open), nil
+}
+
+func (l *lossy) Shut(_ context.Context, accounts []idp.Account) ([]idp.Account, error) {
+	return of(accounts, l.shut), nil
+}
+
+func of(accounts []idp.Account, names map[string]bool) (list []idp.Account) {
+	for _, a := range accounts {
+		if names[a.Name] {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// TestWatch_ADirectoryThatLosesPeopleDropByDrip ends few sessions in a day; one that
+// says that an account is closed is believed at once.
+func TestWatch_ADirectoryThatLosesPeopleDropByDrip(t *testing.T) {
+	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
+		kept := d.Keeper.(*store.Store)
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		there := &lossy{open: map[string]bool{}, shut: map[string]bool{}}
+		for i := range 9 {
+			name := fmt.Sprintf("xy%04d", i)
+			there.open[name] = true
+			must(kept.PutPerson(t.Context(), directory.Record{
+				Person:   idp.Person{ID: name, Subject: name, Name: "李小華", State: idp.PersonEnabled, UpdatedAt: d.clock()},
+				Accounts: []idp.Account{{Name: name, Kind: idp.AccountSingle}}, NationalIDHash: []byte(name),
+			}))
+			s := &idp.Session{ID: "s-" + name, PersonID: name, CreatedAt: d.clock(), SeenAt: d.clock(), EndsAt: d.clock().Add(100 * time.Hour)}
+			must(kept.CreateSession(t.Context(), s, []byte(name), nil))
+		}
+		d.world.Gate.Routes = []directory.Route{routed("ad", there, idp.AccountSingle)}
+		watch := &directory.Watch{Gate: d.world.Gate, Live: kept, Most: directory.AFewOf, Now: d.clock, Logger: slog.New(slog.DiscardHandler)}
+		sweep := func(what string, want int) {
+			t.Helper()
+			if n, err := watch.Sweep(t.Context()); err != nil || n != want {
+				t.Errorf("%s: %d ended, %v", what, n, err)
+			}
+		}
+		for i := range 3 {
+			delete(there.open, fmt.Sprintf("xy%04d", i))
+			sweep("a drop", 1)
+		}
+		delete(there.open, "xy0003")
+		sweep("one drop too many", 0)
+		for i := 4; i < 8; i++ {
+			name := fmt.Sprintf("xy%04d", i)
+			delete(there.open, name)
+			there.shut[name] = true
+		}
+		sweep("closed there", 4)
+		there.open["xy0000"] = true
+		sweep("back", 0)
+		sweep("one is back", 1)
 	})
 }

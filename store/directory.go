@@ -27,7 +27,9 @@ const (
 		AND (EXISTS (SELECT 1 FROM sessions s WHERE s.person_id = p.id AND s.ended_at = 0 AND s.ends_at > $2)
 			OR EXISTS (SELECT 1 FROM grants g WHERE g.person_id = p.id AND g.person_id <> '' AND g.revoked_at = 0 AND g.ends_at > $2))
 		ORDER BY p.id LIMIT $3`
-	closedPeople query = `SELECT id FROM persons WHERE closed_at > 0 AND id > $1 ORDER BY id LIMIT $2`
+	closedPeople   query = `SELECT id FROM persons WHERE closed_at > 0 AND id > $1 ORDER BY id LIMIT $2`
+	vanishedPeople query = `SELECT COUNT(*) FROM persons p WHERE p.closed_at > $1 AND EXISTS (SELECT 1 FROM events e
+		WHERE e.person_id = p.id AND e.person_id <> '' AND e.id >= $2 AND e.kind = 'directory.closed' AND e.detail = $3)`
 	closedAt     query = `SELECT closed_at FROM persons WHERE id = $1`
 	closePerson  query = `UPDATE persons SET closed_at = $2 WHERE id = $1 AND closed_at = 0`
 	reopenPerson query = `UPDATE persons SET closed_at = 0 WHERE id = $1 AND closed_at > 0`
@@ -77,6 +79,12 @@ func (s *Store) LivePeople(ctx context.Context, after string, now time.Time, lim
 // ClosedPeople implements directory.Live.
 func (s *Store) ClosedPeople(ctx context.Context, after string, limit int) ([]string, error) {
 	return s.ids(ctx, with(closedPeople, after, int64(limit)))
+}
+
+// VanishedPeople implements directory.Live.
+func (s *Store) VanishedPeople(ctx context.Context, since time.Time, detail string) (n int, err error) {
+	err = s.read(ctx, func(r runner) error { return r.row(with(vanishedPeople, micros(since), timePrefix(since), detail), &n) })
+	return n, err
 }
 
 func (s *Store) ids(ctx context.Context, ask statement) ([]string, error) {

@@ -17,11 +17,22 @@ const openAtOnce = 50
 // directory tells without a password: they are there, fulfil the filter, are
 // neither disabled nor expired nor a machine's or service's.
 func (d *Directory) Open(ctx context.Context, accounts []idp.Account) ([]idp.Account, error) {
+	return d.inState(ctx, accounts, false)
+}
+
+// Shut implements directory.Shutter. Whoever does not fulfil the filter, or whose
+// entry is not found, is not known to be closed.
+func (d *Directory) Shut(ctx context.Context, accounts []idp.Account) ([]idp.Account, error) {
+	return d.inState(ctx, accounts, true)
+}
+
+// inState are those of the accounts that are open, or there and closed.
+func (d *Directory) inState(ctx context.Context, accounts []idp.Account, shut bool) ([]idp.Account, error) {
 	var open []idp.Account
 	for len(accounts) > 0 {
 		some := accounts[:min(openAtOnce, len(accounts))]
 		accounts = accounts[len(some):]
-		found, err := d.openOf(ctx, some)
+		found, err := d.openOf(ctx, some, shut)
 		if err != nil {
 			return nil, err
 		}
@@ -30,7 +41,7 @@ func (d *Directory) Open(ctx context.Context, accounts []idp.Account) ([]idp.Acc
 	return open, nil
 }
 
-func (d *Directory) openOf(ctx context.Context, accounts []idp.Account) ([]idp.Account, error) {
+func (d *Directory) openOf(ctx context.Context, accounts []idp.Account, shut bool) ([]idp.Account, error) {
 	var conditions strings.Builder
 	known := make([]string, len(accounts))
 	for i, a := range accounts {
@@ -47,7 +58,7 @@ func (d *Directory) openOf(ctx context.Context, accounts []idp.Account) ([]idp.A
 			conditions.WriteString(byID)
 		}
 	}
-	names, ids, err := d.openEntries(ctx, d.person("(|"+conditions.String()+")"+d.o.Filter))
+	names, ids, err := d.openEntries(ctx, d.person("(|"+conditions.String()+")"+d.o.Filter), shut)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +71,9 @@ func (d *Directory) openOf(ctx context.Context, accounts []idp.Account) ([]idp.A
 	return open, nil
 }
 
-// openEntries are the names and the identities of the entries that are open.
-func (d *Directory) openEntries(ctx context.Context, filter string) (names, ids map[string]bool, err error) {
+// openEntries are the names and the identities of the entries that are open, or
+// closed.
+func (d *Directory) openEntries(ctx context.Context, filter string, shut bool) (names, ids map[string]bool, err error) {
 	err = d.do(ctx, true, func(c *conn) error {
 		names, ids = map[string]bool{}, map[string]bool{}
 		r, err := c.ldap.Search(ldap.NewSearchRequest(d.o.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
@@ -71,7 +83,7 @@ func (d *Directory) openEntries(ctx context.Context, filter string) (names, ids 
 		}
 		for _, found := range r.Entries {
 			e, err := d.entry(found)
-			if err == nil && !e.Disabled && !e.Service && (e.ExpiresAt.IsZero() || e.ExpiresAt.After(d.o.Now())) {
+			if err == nil && shut != (!e.Disabled && !e.Service && (e.ExpiresAt.IsZero() || e.ExpiresAt.After(d.o.Now()))) {
 				names[policy.NormalizeName(e.Name)], ids[e.ID] = true, true
 			}
 		}

@@ -69,10 +69,10 @@ func TestT061_WhoIsDisabledRemovedOrOutOfTheGroupLosesSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	ad.SetAttribute(ctx, t, city, all[4].DN, "accountExpires", "132000000000000000")
-	if n, err := h.watch(3).Sweep(ctx); err != nil || n != 0 { // too many at once
+	if n, err := h.watch(1).Sweep(ctx); err != nil || n != 2 { // too many vanished at once; who is closed there is believed
 		t.Errorf("%d ended, %v", n, err)
 	}
-	if n, err := w.Sweep(ctx); err != nil || n != 4 {
+	if n, err := w.Sweep(ctx); err != nil || n != 2 {
 		t.Errorf("%d ended, %v", n, err)
 	}
 	for i, e := range all {
