@@ -35,7 +35,8 @@ type Renderer struct {
 	opts   Options
 	words  words
 	assets *assets
-	pages  map[string]*template.Template
+	pages  map[string]map[string]*template.Template // of each language
+	keys   []string                                 // of the words that they use
 }
 
 //go:embed pages/*.html
@@ -49,7 +50,7 @@ func New(opts Options) (*Renderer, error) {
 	if opts.Location == nil {
 		opts.Location = taipei
 	}
-	r := &Renderer{opts: opts, pages: map[string]*template.Template{}}
+	r := &Renderer{opts: opts, pages: map[string]map[string]*template.Template{}}
 	var err error
 	if r.words, err = loadWords(); err != nil {
 		return nil, err
@@ -57,20 +58,27 @@ func New(opts Options) (*Renderer, error) {
 	if r.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
-	if err := r.parse(); err != nil {
-		return nil, fmt.Errorf("pages: %w", err)
+	for _, lang := range languages {
+		pages, err := r.parse()
+		if err != nil {
+			return nil, fmt.Errorf("pages: %w", err)
+		}
+		r.keys = usedKeys(pages)
+		r.settle(pages, lang)
+		r.pages[lang] = pages
 	}
-	return r, checkKeys(r.words, usedKeys(r.pages))
+	return r, checkKeys(r.words, r.keys)
 }
 
-func (r *Renderer) parse() error {
+func (r *Renderer) parse() (map[string]*template.Template, error) {
+	pages := map[string]*template.Template{}
 	layout, err := template.New("layout.html").Funcs(r.functions()).ParseFS(pageFiles, "pages/layout.html")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	names, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, name := range names {
 		base := path.Base(name)
@@ -79,14 +87,14 @@ func (r *Renderer) parse() error {
 		}
 		page, err := layout.Clone()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if page, err = page.ParseFS(pageFiles, name); err != nil {
-			return err
+			return nil, err
 		}
-		r.pages[strings.TrimSuffix(base, ".html")] = page
+		pages[strings.TrimSuffix(base, ".html")] = page
 	}
-	return nil
+	return pages, nil
 }
 
 func (r *Renderer) functions() template.FuncMap {
@@ -151,7 +159,7 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 }
 
 func (r *Renderer) write(body *bytes.Buffer, p *page) error {
-	t := r.pages[p.V.Page()]
+	t := r.pages[p.Lang][p.V.Page()]
 	if t == nil {
 		return fmt.Errorf("no page %q", p.V.Page())
 	}

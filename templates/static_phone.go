@@ -89,7 +89,7 @@ func (r *Renderer) PhoneWorker() []byte {
 func (r *Renderer) phoneShells() []string {
 	var out []string
 	for _, lang := range languages {
-		for _, key := range usedKeys(r.pages) {
+		for _, key := range r.keys {
 			if strings.HasPrefix(key, "phone.") {
 				out = append(out, r.words.text(lang, key))
 			}

@@ -13,7 +13,7 @@ import (
 // placeholders, and an exclamation mark.
 func TestWordsComplete(t *testing.T) {
 	r := newRenderer(t)
-	used := usedKeys(r.pages)
+	used := r.keys
 	for _, lang := range languages {
 		for _, key := range used {
 			if r.words[lang][key] == "" {

@@ -24,7 +24,7 @@
     var field = document.getElementById(hint.dataset.caps);
     function look(event) {
       if (!event.getModifierState) { return; }
-      var words = event.getModifierState('CapsLock') ? hint.dataset.on : '';
+      var words = event.getModifierState('CapsLock') ? hint.dataset.capsOn : '';
       if (hint.textContent !== words) { hint.textContent = words; }
     }
     field.addEventListener('keydown', look);
