@@ -3,7 +3,6 @@ package admin
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/templates"
@@ -46,7 +45,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, v *visit) {
 	if !h.form(w, r) {
 		return
 	}
-	do, reason := decided[one(r.PostForm, "do")], strings.TrimSpace(one(r.PostForm, "reason"))
+	do, reason := decided[one(r.PostForm, "do")], reasonOf(r)
 	if do == "" {
 		h.fail(w, r, errForm)
 		return

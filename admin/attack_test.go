@@ -154,6 +154,9 @@ func TestT168_RepeatedAndExtraFields(t *testing.T) {
 	w.want(a.post("/admin/person/unbind", "account", "a-user0", "portal", "a-user0", "portal", "a-user2", "reason", "x"), http.StatusOK, "已經不在")
 	w.want(a.post("/admin/person/unbind", "account", "a-user0", "portal", "a-user0"), http.StatusOK, "請寫下原因")
 	w.want(a.post("/admin/person/unbind", "account", "a-user0", "portal", "a-user0", "reason", " \t"), http.StatusOK, "請寫下原因")
+	for _, unfit := range []string{strings.Repeat("x", 201), "a\x1bb", "a\u202eb"} {
+		w.want(a.post("/admin/person/unbind", "account", "a-user0", "portal", "a-user0", "reason", unfit), http.StatusOK, "最多 200 字")
+	}
 	for _, portal := range []string{"a-user0", "a-user2"} {
 		if _, err := w.db.BindingOf(t.Context(), portal); err != nil {
 			t.Errorf("%s: %v", portal, err)
@@ -219,8 +222,9 @@ func TestT175_QueriesInEveryParameter(t *testing.T) {
 			for _, page := range []string{"/admin/bindings?agency=", "/admin/person?account=", "/admin/bindings.csv?agency="} {
 				w.want(a.get(page+q), http.StatusNotFound)
 			}
-			w.want(a.post("/admin/approvals", "do", "approve", "id", payload, "reason", payload), http.StatusNotFound)
-			w.want(a.post("/admin/person/unbind", "account", "a-user0", "portal", payload, "reason", payload), http.StatusOK, "已經不在")
+			reason := strings.ReplaceAll(payload, "\x00", "") // which is refused as such
+			w.want(a.post("/admin/approvals", "do", "approve", "id", payload, "reason", reason), http.StatusNotFound)
+			w.want(a.post("/admin/person/unbind", "account", "a-user0", "portal", payload, "reason", reason), http.StatusOK, "已經不在")
 		}
 		for _, page := range []string{"0", "-1", "1e3", "99999999999999999999", "2001", " 1", ""} {
 			w.want(a.get("/admin/bindings?page="+url.QueryEscape(page)), http.StatusBadRequest)

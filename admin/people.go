@@ -205,6 +205,16 @@ func (h *Handler) actor(ctx context.Context, named map[string]string, actor stri
 	return named[actor]
 }
 
+// reasonOf is the form's reason as it is kept; empty: there is none, or none that
+// can be kept.
+func reasonOf(r *http.Request) string {
+	reason, err := directory.Reason(one(r.PostForm, "reason"))
+	if err != nil {
+		return ""
+	}
+	return reason
+}
+
 // act does what a form of a person's page asks for: with a reason, to somebody
 // whom the roles let one change. do returns a fault of the page, or an error.
 func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, done string,
@@ -220,7 +230,7 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, done str
 	}
 	view := templates.AdminPerson{Account: one(r.PostForm, "account")}
 	fault, err := h.mayChange(r.Context(), v, p)
-	reason := strings.TrimSpace(one(r.PostForm, "reason"))
+	reason := reasonOf(r)
 	if err == nil && fault == "" {
 		if fault = "reason"; reason != "" {
 			fault, err = do(p, reason)

@@ -103,8 +103,9 @@ func (g *Gate) openLockers(ctx context.Context, accounts []idp.Account) error {
 // those of all their names, and the locks of their directories, these first: if
 // one can't be opened, none of ours is. Unlocking who is not locked is no error.
 func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*AccountState, error) {
-	if strings.TrimSpace(reason) == "" {
-		return nil, ErrReason
+	reason, err := Reason(reason)
+	if err != nil {
+		return nil, err
 	}
 	s, err := g.State(ctx, name)
 	if err != nil {

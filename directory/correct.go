@@ -3,8 +3,10 @@ package directory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/policy"
@@ -25,13 +27,16 @@ type Correction struct {
 // Corrections keeps them.
 type Corrections interface {
 	// Correct makes a correction, with its history and what a second administrator
-	// is asked, in one transaction; idp.ErrConflict while the portal feeds people,
+	// is asked, in one transaction; ErrNothing if it is like that already, idp.ErrConflict while the portal feeds people,
 	// for nobody or a shared account, or if the national ID is another person's.
 	Correct(ctx context.Context, c Correction, events ...idp.Event) error
 }
 
 // ErrNothing says that nothing is to be corrected.
-var ErrNothing = errors.New("neither a name nor a national ID")
+var ErrNothing = errors.New("neither a name nor a national ID that differs")
+
+// maxName is how many characters a name may have.
+const maxName = 64
 
 // ErrNationalID says that a national ID has another form or check digit.
 var ErrNationalID = errors.New("not a national ID")
@@ -39,12 +44,16 @@ var ErrNationalID = errors.New("not a national ID")
 // Correct corrects a person's name or national ID; empty ones stay. No feed undoes
 // it while the portal is off.
 func (r *Registrar) Correct(ctx context.Context, keep Corrections, c Correction, nationalID string) error {
-	c.Name, c.Reason, c.At = strings.TrimSpace(c.Name), strings.TrimSpace(c.Reason), r.Now()
-	if c.Reason == "" {
-		return ErrReason
+	var err error
+	c.Name, c.At = strings.TrimSpace(c.Name), r.Now()
+	if c.Reason, err = Reason(c.Reason); err != nil {
+		return err
 	}
 	var what []string
 	if c.Name != "" {
+		if utf8.RuneCountInString(c.Name) > maxName || hidden(c.Name) {
+			return fmt.Errorf("%w: a name has at most %d characters, all of which can be seen", ErrUnfit, maxName)
+		}
 		what = append(what, ChangedName)
 	}
 	if nationalID != "" {

@@ -199,8 +199,8 @@ func (p *Passwords) SetByCard(ctx context.Context, person *idp.Person, password,
 // Reset gives an account a start password, once shown, that must be changed at
 // the next login and ends by itself; the one before is dead at once.
 func (p *Passwords) Reset(ctx context.Context, name, actor, reason string) (start string, done *Changed, err error) {
-	if reason == "" {
-		return "", nil, ErrReason
+	if reason, err = Reason(reason); err != nil {
+		return "", nil, err
 	}
 	state, err := p.Gate.State(ctx, name)
 	if err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -11,7 +12,7 @@ import (
 const (
 	correctable query = `UPDATE persons SET updated_at = $2 WHERE id = $1 AND NOT shared AND state <> 'departed'
 		AND EXISTS (SELECT 1 FROM settings WHERE key = 'phase' AND value <> 'coexist')`
-	formerly    query = `SELECT name, id_tail FROM persons WHERE id = $1`
+	formerly    query = `SELECT name, id_tail, COALESCE(national_id_hash, $2) FROM persons WHERE id = $1`
 	correctName query = `UPDATE persons SET name = $2 WHERE id = $1`
 )
 
@@ -26,7 +27,8 @@ func (s *Store) Correct(ctx context.Context, c directory.Correction, events ...i
 			return idp.ErrConflict
 		}
 		var name, tail string
-		if err := r.row(with(formerly, c.PersonID), &name, &tail); err != nil {
+		var hash []byte
+		if err := r.row(with(formerly, c.PersonID, []byte{}), &name, &tail, &hash); err != nil {
 			return err
 		}
 		var list []statement
@@ -34,15 +36,18 @@ func (s *Store) Correct(ctx context.Context, c directory.Correction, events ...i
 		note := func(what string) {
 			list = append(list, with(noteAdmin, directory.NewID(), c.PersonID, what, c.Actor, micros(c.At)))
 		}
-		if c.Name != "" {
+		if c.Name != "" && c.Name != name {
 			list = append(list, with(correctName, c.PersonID, c.Name), telling(c.PersonID, directory.NewID(), c.At))
 			fields = append(fields, directory.FieldChange{Field: "name", Old: name, New: c.Name})
 			note(directory.ChangedName)
 		}
-		if c.Identity != nil {
+		if c.Identity != nil && !bytes.Equal(c.Identity.Hash, hash) {
 			list = append(list, with(updateIdentity, c.PersonID, c.Identity.Sealed, c.Identity.Hash, c.Identity.Tail))
 			fields = append(fields, directory.FieldChange{Field: "national_id", Old: tail, New: c.Identity.Tail})
 			note(directory.ChangedNationalID)
+		}
+		if len(fields) == 0 {
+			return directory.ErrNothing
 		}
 		list = append(list, with(noteChange, c.PersonID, "correct/"+directory.NewID(), micros(c.At), c.Actor, "correct", text(fields)))
 		for _, st := range append(list, inserts(events)...) {

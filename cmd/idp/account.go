@@ -128,10 +128,28 @@ func (c *cli) accountUnlock() *cobra.Command {
 }
 
 func needsReason(cmd *cobra.Command, reason *string) {
-	cmd.Flags().StringVar(reason, "reason", "", "why; it is kept on record")
+	cmd.Flags().Var((*reasonFlag)(reason), "reason", "why; it is kept on record")
 	if err := cmd.MarkFlagRequired("reason"); err != nil {
 		panic(err) // the flag was added a line ago
 	}
+}
+
+// reasonFlag takes a reason as it is kept.
+type reasonFlag string
+
+func (f *reasonFlag) String() string { return string(*f) }
+
+// Type is what the help calls it.
+func (f *reasonFlag) Type() string { return "string" }
+
+// Set leaves an empty one to whoever asks for it.
+func (f *reasonFlag) Set(text string) error {
+	kept, err := directory.Reason(text)
+	if err != nil && !errors.Is(err, directory.ErrReason) {
+		return err
+	}
+	*f = reasonFlag(kept)
+	return nil
 }
 
 // accountState makes the commands disable and enable.

@@ -47,7 +47,7 @@ func (c *cli) accountCorrect() *cobra.Command {
 			correction := directory.Correction{PersonID: person.ID, Name: name, Actor: operator(), Reason: reason}
 			err = registrar.Correct(cmd.Context(), o.store, correction, nationalID)
 			switch {
-			case errors.Is(err, directory.ErrNothing), errors.Is(err, directory.ErrNationalID):
+			case errors.Is(err, directory.ErrNothing), errors.Is(err, directory.ErrNationalID), errors.Is(err, directory.ErrUnfit):
 				return usage(err)
 			case errors.Is(err, idp.ErrConflict):
 				return advise(fmt.Errorf("account %q: %w", args[0], err),

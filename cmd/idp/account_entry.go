@@ -44,9 +44,6 @@ func (c *cli) accountForget() *cobra.Command {
 			return c.print(cmd, map[string]string{"forgotten": name}, func(out *table) { out.row("forgotten", name) })
 		},
 	})
-	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept on record")
-	if err := cmd.MarkFlagRequired("reason"); err != nil {
-		panic(err) // the flag was added a line ago
-	}
+	needsReason(cmd, &reason)
 	return cmd
 }

@@ -60,10 +60,7 @@ func (c *cli) accountReset() *cobra.Command {
 			})
 		},
 	})
-	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept on record")
-	if err := cmd.MarkFlagRequired("reason"); err != nil {
-		panic(err) // the flag was added a line ago
-	}
+	needsReason(cmd, &reason)
 	return cmd
 }
 
