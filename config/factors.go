@@ -28,7 +28,7 @@ type Phones struct {
 	MaxWaiting int `yaml:"max_waiting"`
 	// Of those, at most so many from one address.
 	MaxWaitingAddress int `yaml:"max_waiting_address"`
-	// The same for the addresses of networks.gateways. 0: as max_waiting.
+	// The same for the addresses of networks.gateways. 0: three quarters of max_waiting.
 	MaxWaitingGateway int `yaml:"max_waiting_gateway"`
 	// Where the app for Android is. Empty: our own, at /phone.
 	Android string `yaml:"android" example:"https://play.example/app"`

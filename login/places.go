@@ -27,7 +27,7 @@ type places struct {
 type WaitingLimits struct {
 	All     int // 20,000 if 0
 	Address int // of one address; 200 if 0
-	Gateway int // of the address of a city gateway; as All if 0
+	Gateway int // of the address of a city gateway; three quarters of All if 0
 }
 
 func (l WaitingLimits) of(o idp.Origin) (all, address int) {
@@ -41,7 +41,7 @@ func (l WaitingLimits) of(o idp.Origin) (all, address int) {
 	if o.Gateway {
 		address = l.Gateway
 		if address <= 0 {
-			address = all
+			address = max(1, all-all/4) // one gateway leaves the others some
 		}
 	}
 	return all, address
