@@ -88,6 +88,19 @@ func TestProvision_NeverTwiceNeverShared(t *testing.T) {
 		if len(rates) != 3 || rates[0].Bound != rates[0].Bindable || len(rates[0].Missing) != 0 {
 			t.Errorf("%+v", rates)
 		}
+		// What its directory has not yet logs nobody in.
+		early, err := directory.CheckPhase(t.Context(), s, policy.PhaseDirectory)
+		must(t, err)
+		for _, out := range early.LeftOut {
+			if out.Why == directory.WhyPassword {
+				t.Errorf("pending, and counted as there: %+v", out)
+			}
+		}
+		effects, err := s.TakeEffects(t.Context(), "made", noon.Add(time.Hour), noon.Add(2*time.Hour), 1000)
+		must(t, err)
+		for _, e := range effects {
+			must(t, s.EffectDone(t.Context(), e.ID, "made", ""))
+		}
 		// Who was provisioned logs in by the portal account until a password is set.
 		check, err := directory.CheckPhase(t.Context(), s, policy.PhaseDirectory)
 		must(t, err)

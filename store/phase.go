@@ -17,7 +17,7 @@ const (
 		WHERE $1 = 'coexist' OR EXISTS (SELECT 1 FROM settings WHERE key = 'phase')
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at WHERE settings.value = $1`
 	// Whoever was not fed by a portal has nothing to bind.
-	nameFactColumns query = `a.kind, a.state <> 'active', p.shared, p.renamed_at > 0,
+	nameFactColumns query = `a.kind, a.state <> 'active' OR a.pending, p.shared, p.renamed_at > 0,
 		EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name),
 		p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal'), a.claimed`
 	// One row for every name, so that a name that is nobody's costs the same.
@@ -29,7 +29,7 @@ const (
 			FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.name = $1) AS f ON TRUE`
 	eachName query = `SELECT p.id, p.name, COALESCE(p.agency, ''), COALESCE(g.name, ''), ` + effectiveState + `, a.name, a.must_set, ` + nameFactColumns + `
 		FROM persons p JOIN accounts a ON a.person_id = p.id LEFT JOIN agencies g ON g.code = p.agency
-		WHERE p.state = 'enabled' ORDER BY p.agency, p.id, a.position`
+		WHERE p.state = 'enabled' AND p.closed_at = 0 ORDER BY p.agency, p.id, a.position`
 )
 
 // Phase implements directory.Phases.
