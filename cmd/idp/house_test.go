@@ -189,26 +189,36 @@ func TestT157_EveryFormRefusesOtherSites(t *testing.T) {
 func TestT158_ReadingChangesNothing(t *testing.T) {
 	c := startCity(t)
 	client := c.login(t)
-	before, begun := c.store.Stats().Writes, int64(0)
+	// changes says whether a request writes a row. What the node does beside it
+	// now and then is told apart by asking again.
+	changes := func(method, path string) bool {
+		for range 3 {
+			before := c.store.Stats().Writes
+			resp, _ := c.send(t, client, method, path, nil, nil)
+			if resp.StatusCode >= 500 {
+				t.Errorf("%s %s: %d", method, path, resp.StatusCode)
+			}
+			if to := resp.Header.Get("Location"); strings.HasPrefix(to, "/login") && strings.Contains(to, "flow=") {
+				before++ // a page that wants a fresher login begins one
+			}
+			// The session's last-seen time is written once a minute, and this is faster.
+			if c.store.Stats().Writes == before {
+				return false
+			}
+		}
+		return true
+	}
 	for _, route := range c.routes(t) {
 		if route[0] != http.MethodGet {
 			continue
 		}
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
 			for _, path := range []string{route[1], route[1] + "?flow=x&id=x&post_logout_redirect_uri=x&client_id=documents"} {
-				resp, _ := c.send(t, client, method, path, nil, nil)
-				if resp.StatusCode >= 500 {
-					t.Errorf("%s %s: %d", method, path, resp.StatusCode)
-				}
-				if strings.HasPrefix(resp.Header.Get("Location"), "/login") && strings.Contains(resp.Header.Get("Location"), "flow=") {
-					begun++ // a page that wants a fresher login begins one
+				if changes(method, path) {
+					t.Errorf("%s %s writes", method, path)
 				}
 			}
 		}
-	}
-	// The session's last-seen time is written once a minute, and this is faster.
-	if after := c.store.Stats().Writes; after-before != begun {
-		t.Errorf("%d rows were written, %d logins begun", after-before, begun)
 	}
 }
 
