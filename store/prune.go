@@ -18,7 +18,10 @@ const (
 	pruneAttempts   query = `DELETE FROM qr_attempts WHERE browser IN (SELECT browser FROM qr_attempts WHERE ends_at < $1 LIMIT $2) AND ends_at < $1`
 	pruneAnswered   query = `DELETE FROM used_challenges WHERE challenge IN (SELECT challenge FROM used_challenges WHERE ends_at < $1 LIMIT $2)`
 	pruneGivenUp    query = `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE given_up_at <> 0 AND given_up_at < $1 LIMIT $2)`
-	pruneSources    query = `DELETE FROM source_names WHERE name_key IN (SELECT name_key FROM source_names WHERE failed_at < $1 LIMIT $2) AND failed_at < $1`
+	// The certificate of a card that nobody bound in time.
+	wipeWaiting  query = `UPDATE waiting_cards SET card = '{}' WHERE id IN (SELECT id FROM waiting_cards WHERE (state <> 'waiting' OR ends_at < $1) AND card <> '{}' LIMIT $2)`
+	pruneWaiting query = `DELETE FROM waiting_cards WHERE id IN (SELECT id FROM waiting_cards WHERE ends_at < $1 LIMIT $2)`
+	pruneSources query = `DELETE FROM source_names WHERE name_key IN (SELECT name_key FROM source_names WHERE failed_at < $1 LIMIT $2) AND failed_at < $1`
 )
 
 const (
@@ -55,6 +58,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err er
 		{pruneKnown, now.Add(-keepKnown)},
 		{pruneDeliveries, now.Add(-keepDeliveries)},
 		{pruneEffects, now.Add(-keepEffects)},
+		{wipeWaiting, now},
 	} {
 		n, err := s.pruneAll(ctx, old.query, micros(old.before))
 		deleted += n
@@ -67,7 +71,11 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (deleted int64, err er
 
 // PruneEvents deletes what is on record from before that time, as Prune does.
 func (s *Store) PruneEvents(ctx context.Context, before time.Time) (deleted int64, err error) {
-	return s.pruneAll(ctx, pruneEvents, timePrefix(before))
+	if deleted, err = s.pruneAll(ctx, pruneWaiting, micros(before)); err != nil {
+		return deleted, err
+	}
+	n, err := s.pruneAll(ctx, pruneEvents, timePrefix(before))
+	return deleted + n, err
 }
 
 func (s *Store) pruneAll(ctx context.Context, q query, before any) (deleted int64, err error) {
