@@ -270,9 +270,9 @@ func TestStepUp_KeepsWhatPhonesApproved(t *testing.T) {
 					t.Fatalf("%d pieces of evidence after %d approvals", n, i+1)
 				}
 			}
-			n, err := w.store.ReportAttempt(t.Context(), devicebind.Reported{Act: act, Attempt: []byte(act), DeviceID: "phone " + act, PersonID: "p1"}, w.now, idp.Event{At: w.now})
-			if err != nil || n != 1 || w.who(cookie) != "" {
-				t.Errorf("the %s was reported: %d sessions ended, %v", act, n, err)
+			did, err := w.store.ReportAttempt(t.Context(), devicebind.Reported{Act: act, Attempt: []byte(act), DeviceID: "phone " + act, PersonID: "p1"}, w.now, idp.Event{At: w.now})
+			if err != nil || did.Sessions != 1 || w.who(cookie) != "" {
+				t.Errorf("the %s was reported: %d sessions ended, %v", act, did.Sessions, err)
 			}
 		}
 	})
