@@ -105,7 +105,7 @@ func TestPhone_BindingCalledOff(t *testing.T) {
 // was disabled between the scan and the approval, or before the browser went on.
 func TestT137_DisabledPersonIsRefused(t *testing.T) {
 	w := theCity(t)
-	m := w.somebody(t, "bound")
+	m := owner(t, w, 1) // enabled again at the end
 	p := newPhone(t, w)
 	p.bind(w, m)
 	disable := func() { w.idp(t, "account", "disable", m.Account, "--reason", "left for a while") }
