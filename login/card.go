@@ -55,7 +55,7 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.rememberTab(w, templates.TabCard)
-	v.next(w, r)
+	h.onward(w, r, v)
 }
 
 // readCard finds the person whose bound card signed this flow's challenge, and

@@ -81,6 +81,23 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, v *visit) {
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
+// onward leaves a step that opened or raised a session. What needs no more reading
+// is decided here: a relying system's login that is granted by now goes on to the
+// authorization endpoint, which puts the same question itself. All else comes back.
+func (h *Handler) onward(w http.ResponseWriter, r *http.Request, v *visit) {
+	if v.entered == nil || v.client == nil || !v.flow.Ask.FirstParty {
+		v.next(w, r)
+		return
+	}
+	have := *v.entered
+	have.Selected, have.Declined = v.flow.Selected, v.flow.Declined
+	if policy.Decide(v.flow.Ask, have, h.Now()).Outcome != policy.Grant {
+		v.next(w, r)
+		return
+	}
+	http.Redirect(w, r, v.path("/oauth2/authorize"), http.StatusSeeOther)
+}
+
 // mark notes a step's outcome in the flow and returns to the dispatcher.
 func (h *Handler) mark(w http.ResponseWriter, r *http.Request, v *visit, m Mark) {
 	err := h.Store.MarkFlow(r.Context(), v.flow.Handle, v.flow.Browser, m, h.Now())

@@ -30,14 +30,17 @@ func (h *Handler) enterWith(w http.ResponseWriter, r *http.Request, v *visit, pe
 		return err
 	}
 	if v.current == nil || v.current.Person.ID != person.ID {
-		_, err = h.Sessions.BeginAll(w, r, person.ID, evidence, events...)
+		var begun *idp.Session
+		begun, err = h.Sessions.BeginAll(w, r, person.ID, evidence, events...)
+		v.entered = &policy.Have{Session: begun, Person: person}
 	} else {
 		for i := range events {
 			events[i].Detail = joinDetail("same session", events[i].Detail)
 		}
 		err = h.Sessions.StepUpAll(w, r, v.current, evidence, events...)
+		v.entered = &policy.Have{Session: v.current.Session, Person: v.current.Person}
 		if errors.Is(err, idp.ErrConflict) {
-			err = nil // the same form, sent twice at once: the other one did it
+			v.entered, err = nil, nil // the same form, sent twice at once: the other one did it
 		}
 	}
 	return errors.Join(err, remembered())
@@ -59,12 +62,16 @@ func (h *Handler) enterByPhone(w http.ResponseWriter, r *http.Request, v *visit,
 	}
 	a := session.Approval{Flow: v.flow.Handle, Browser: v.flow.Browser, PersonID: used.PersonID, Known: known}
 	if v.current == nil || v.current.Person.ID != used.PersonID {
-		_, err = h.Sessions.BeginByPhone(w, r, ev, a, used.Event)
+		var begun *idp.Session
+		begun, err = h.Sessions.BeginByPhone(w, r, ev, a, used.Event)
+		// The transaction that kept the session asked whether they are in order.
+		v.entered = &policy.Have{Session: begun, Person: &idp.Person{ID: used.PersonID, State: idp.PersonEnabled}}
 	} else {
 		used.Event.Detail = joinDetail("same session", used.Event.Detail)
 		err = h.Sessions.StepUpByPhone(w, r, v.current, ev, a, used.Event)
+		v.entered = &policy.Have{Session: v.current.Session, Person: v.current.Person}
 		if errors.Is(err, idp.ErrConflict) {
-			err = nil // the same form, sent twice at once: the other one did it
+			v.entered, err = nil, nil // the same form, sent twice at once: the other one did it
 		}
 	}
 	return h.Factors.Attempts.Settle(r.Context(), v.flow.Handle, v.flow.Browser, err)

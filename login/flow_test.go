@@ -44,6 +44,37 @@ func returnTo(b *browser, to string) string {
 	return a.to()
 }
 
+// TestOnward: a login that is granted by now goes on at once; whatever else there
+// is to ask or to read, the dispatcher asks.
+func TestOnward(t *testing.T) {
+	w := newWorld(t)
+	strong, survey, other := documents, documents, documents
+	strong.MinLevel = idp.LevelCard
+	survey.ClientID, survey.FirstParty = "survey", false
+	other.Subject = "somebody else"
+	for name, c := range map[string]struct {
+		ask  idp.Ask
+		path string
+	}{
+		"granted":                 {documents, "/oauth2/authorize"},
+		"more is asked for":       {strong, "/login"},
+		"consent is asked for":    {survey, "/login"},
+		"another person is meant": {other, "/login"},
+	} {
+		b := w.browser()
+		flow := b.begin(c.ask)
+		if a := b.password(flow, "ab1001", "ab1001"+rightSuffix); a.StatusCode != http.StatusSeeOther || a.to() != c.path+"?flow="+flow {
+			t.Errorf("%s: %d to %q, want %s", name, a.StatusCode, a.to(), c.path)
+		}
+		b.wantWho("ab1001")
+	}
+	b := w.browser()
+	flow := b.beginTo("/card/bind")
+	if a := b.password(flow, "ab1001", "ab1001"+rightSuffix); a.to() != "/login?flow="+flow {
+		t.Errorf("our own page: to %q", a.to())
+	}
+}
+
 func TestT010_FormsEndIn303(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()

@@ -171,5 +171,5 @@ func (h *Handler) code(w http.ResponseWriter, r *http.Request) {
 	if p != nil {
 		h.rememberTab(w, templates.TabPassword)
 	}
-	v.next(w, r)
+	h.onward(w, r, v)
 }

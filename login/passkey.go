@@ -110,7 +110,7 @@ func (h *Handler) passkey(w http.ResponseWriter, r *http.Request) {
 		h.passkeyRefused(w, r, v, person, err)
 		return
 	}
-	v.next(w, r)
+	h.onward(w, r, v)
 }
 
 // passkeyRefused shows the login page again. Why an answer was not taken is on

@@ -30,7 +30,7 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.rememberTab(w, templates.TabPassword)
-	v.next(w, r)
+	h.onward(w, r, v)
 }
 
 func (h *Handler) passwordRefused(w http.ResponseWriter, r *http.Request, v *visit, err error) {

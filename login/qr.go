@@ -194,7 +194,7 @@ func (h *Handler) qr(w http.ResponseWriter, r *http.Request) {
 	if enough {
 		h.rememberTab(w, templates.TabQR)
 	}
-	v.next(w, r)
+	h.onward(w, r, v)
 }
 
 // approved is the approval of the visit's flow and browser.

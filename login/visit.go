@@ -27,6 +27,7 @@ type visit struct {
 	decision policy.Decision
 	seen     bool                // the attempt was read with the flow
 	attempt  *devicebind.Attempt // the browser's login by phone; nil: none
+	entered  *policy.Have        // who is there since this request; nil: as before
 }
 
 // The steps in which a person proves who they are. Choosing "somebody else" is

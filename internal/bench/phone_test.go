@@ -222,7 +222,6 @@ func (w *worker) bareQRLogin(phone *handset) error {
 		{"0", ""},     // its number
 		{"2", "021"},  // approved: device, attempt, event
 		{"0", "2311"}, // used, with the session, its event and the browser
-		{"0", ""},     // back to the dispatcher
 		{"0", "03"},   // the request is used up, and the code kept
 	} {
 		form := url.Values{"verify": {step.verify}, "transactions": {step.transactions}}

@@ -116,7 +116,7 @@ func (p *waiter) enter(client *http.Client) (to, cookies string, err error) {
 	for _, c := range resp.Cookies() {
 		cookies += "; " + c.Name + "=" + c.Value
 	}
-	if to = resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to, "/login?flow=") {
+	if to = resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to, "/oauth2/authorize?flow=") {
 		return "", "", fmt.Errorf("not let in: %d to %q: %.200s", resp.StatusCode, to, body)
 	}
 	return to, cookies, nil
