@@ -3,6 +3,7 @@ package templates
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -37,6 +38,8 @@ type Renderer struct {
 	assets *assets
 	pages  map[string]map[string]*template.Template // of each language
 	keys   []string                                 // of the words that they use
+
+	stencils stencils
 }
 
 //go:embed pages/*.html
@@ -159,6 +162,15 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 }
 
 func (r *Renderer) write(body *bytes.Buffer, p *page) error {
+	s, fill, ok, err := r.around(p)
+	if !ok {
+		return errors.Join(err, r.draw(body, p))
+	}
+	s.write(body, fill)
+	return nil
+}
+
+func (r *Renderer) draw(body *bytes.Buffer, p *page) error {
 	t := r.pages[p.Lang][p.V.Page()]
 	if t == nil {
 		return fmt.Errorf("no page %q", p.V.Page())

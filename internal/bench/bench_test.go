@@ -57,7 +57,7 @@ func floorOn(b testing.TB, binary, engine, secret string) *target {
 	if engine == postgres {
 		database = testenv.Postgres(b) + "&pool_max_conns=16" // as many as the product's pool has
 	}
-	t := startFloor(b, binary, secretHash(secret), engine, database)
+	t := startFloor(b, binary, "-secret-hash", secretHash(secret), "-"+engine, database)
 	t.secret = secret
 	return t
 }

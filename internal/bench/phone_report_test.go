@@ -92,8 +92,8 @@ func (r *phoneReport) markdown() string {
 	p("| the same, p50, the pages on another node, PostgreSQL | %.1f ms | |", ms(at(r.two, 50)))
 	p("| p99 | %.1f ms | %s |", ms(at(r.two, 99)), p99(r.two))
 	p("\nWhole logins of a browser that polls, from the authorization request to the code, beside their bare cost: the same seven")
-	p("requests with three ECDSA verifications and thirteen statements in five durable transactions, by the floor: each writes a row")
-	p("in a table with as many indexes as the product's.\n")
+	p("requests to a bare net/http server, which makes the three ECDSA verifications and the same durable statements, thirteen in five")
+	p("transactions, by the product's own store, and reads, draws and decides nothing.\n")
 	p("| store | workers | logins /s | bare /s | ratio | asked for | p99 ms | CPU ms | errors |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, x := range r.rates {
 		p("| %s | %d | %.0f | %.0f | %.2f | %s | %.1f | %.2f | %s |", engineNames[x.on.engine], x.workers, x.rate(), x.of(), x.ratio(), asked("0.50", x.ratio() >= .50),

@@ -47,11 +47,12 @@ func (r *phoneReport) measure(b *testing.B) {
 	b.Helper()
 	const secret = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 	binary := build(b, "taipeion.internal/idp/cmd/idp")
-	floorBinary := build(b, "taipeion.internal/idp/internal/bench/floor")
+	floorBinary := build(b, "taipeion.internal/idp/internal/bench/phonefloor")
 	for _, engine := range []string{sqlite, postgres} {
 		t, in := product(b, binary, variant{engine: engine, cache: "500ms"}, secret)
 		phones := bindPhones(b, in, t.users[:32])
-		r.measureRate(b, t, floorOn(b, floorBinary, engine, secret), engine, phones)
+		bare, same := phoneFloorOn(b, binary, floorBinary, engine, t.users[:32])
+		r.measureRate(b, engine, [2]*target{t, bare}, [2][]*handset{phones, same})
 		if engine == sqlite {
 			r.one = r.measureWaiting(b, t, phones)
 		} else {
@@ -151,22 +152,34 @@ func react(b *testing.B, t *target, at string, phones []*handset, logins int) []
 	return all
 }
 
-// measureRate compares whole logins with the bare cost of what is in them: the
-// same requests with three signatures of phones verified, and thirteen statements
-// in five durable transactions, each in a table with the product's indexes.
-func (r *phoneReport) measureRate(b *testing.B, t, bare *target, engine string, phones []*handset) {
+// phoneFloorOn starts the floor on a store like the product's, with phones of
+// its own bound in it.
+func phoneFloorOn(b testing.TB, binary, floorBinary, engine string, users []user) (*target, []*handset) {
 	b.Helper()
-	s := chosen()
-	product := flow{"QR login", "", none, func(w *worker) error { return w.qrLogin(phones[w.id%len(phones)]) }}
-	floor := flow{"QR login", "", none, func(w *worker) error { return w.bareQRLogin(phones[w.id%len(phones)]) }}
+	in := install(b, binary, variant{engine: engine, cache: "500ms"}, clientSecret)
+	phones := bindPhones(b, in, users)
+	if engine == postgres {
+		return startFloor(b, floorBinary, "-postgres", in.options.PostgreSQL), phones
+	}
+	return startFloor(b, floorBinary, "-sqlite", in.options.SQLite), phones
+}
+
+// measureRate compares whole logins with the bare cost of what is in them: the
+// same requests, with three signatures of phones verified and the same durable
+// statements made. on and phones are the product's and the floor's.
+func (r *phoneReport) measureRate(b *testing.B, engine string, on [2]*target, phones [2][]*handset) {
+	b.Helper()
+	s, n := chosen(), len(phones[0])
+	product := flow{"QR login", "", none, func(w *worker) error { return w.qrLogin(phones[0][w.id%n]) }}
+	floor := flow{"QR login", "", none, func(w *worker) error { return w.bareQRLogin(phones[1][w.id%n]) }}
 	for _, workers := range s.workers {
-		if workers > len(phones) {
+		if workers > n {
 			continue // a phone does one thing at a time
 		}
 		line := row{on: variant{engine: engine}, flow: "QR login", workers: workers}
 		for range s.rounds {
-			line.product = append(line.product, mustDrive(b, t, product, workers, s.duration))
-			line.floor = append(line.floor, mustDrive(b, bare, floor, workers, s.duration))
+			line.product = append(line.product, mustDrive(b, on[0], product, workers, s.duration))
+			line.floor = append(line.floor, mustDrive(b, on[1], floor, workers, s.duration))
 		}
 		b.Logf("%-9s QR login %3d workers %6.0f/s, bare %6.0f/s, ratio %.2f", engine, workers, line.rate(), line.of(), line.ratio())
 		r.rates = append(r.rates, line)
@@ -204,8 +217,8 @@ func (w *worker) qrLogin(phone *handset) error {
 	return err
 }
 
-// bareQRLogin is what nobody can log in by phone with less than. The phone signs
-// as much as for the product: both share the machine with it.
+// bareQRLogin is what nobody can log in by phone with less than: see phonefloor.
+// The phone signs as much as for the product: both share the machine with it.
 func (w *worker) bareQRLogin(phone *handset) error {
 	if _, err := phone.NewScan("code", time.Now()); err != nil {
 		return err
@@ -214,18 +227,9 @@ func (w *worker) bareQRLogin(phone *handset) error {
 		return err
 	}
 	phone.auth.Get(make([]byte, 32))
-	// Each transaction's statements write in tables with so many indexes.
-	for _, step := range []struct{ verify, transactions string }{
-		{"0", "1"},    // the authorization request is kept
-		{"0", ""},     // the page
-		{"1", "041"},  // scanned: device, attempt, event
-		{"0", ""},     // its number
-		{"2", "021"},  // approved: device, attempt, event
-		{"0", "2311"}, // used, with the session, its event and the browser
-		{"0", "03"},   // the request is used up, and the code kept
-	} {
-		form := url.Values{"verify": {step.verify}, "transactions": {step.transactions}}
-		req, err := http.NewRequest(http.MethodPost, w.base+"/checks", strings.NewReader(form.Encode()))
+	form := url.Values{"device": {phone.DeviceID}, "person": {phone.person}}.Encode()
+	for _, step := range []string{"authorize", "page", "scan", "state", "decide", "enter", "resume"} {
+		req, err := http.NewRequest(http.MethodPost, w.base+"/"+step, strings.NewReader(form))
 		if err != nil {
 			return err
 		}
@@ -235,7 +239,7 @@ func (w *worker) bareQRLogin(phone *handset) error {
 			return err
 		}
 		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("floor: %d %s", resp.StatusCode, body)
+			return fmt.Errorf("floor: %s: %d %s", step, resp.StatusCode, body)
 		}
 	}
 	return nil

@@ -26,8 +26,9 @@ import (
 // costs signatures and no password hash.
 type handset struct {
 	app.Phone
-	auth *devicetest.Authenticator
-	last time.Time
+	person string // its ID
+	auth   *devicetest.Authenticator
+	last   time.Time
 }
 
 // bindPhones binds a phone to each of them, in the product's own store, as the
@@ -50,7 +51,7 @@ func bindPhones(b testing.TB, in *installation, users []user) []*handset {
 	}
 	var all []*handset
 	for i, who := range peopleOf(b, st, users) {
-		h := &handset{Phone: app.Phone{Name: fmt.Sprintf("phone %d", i)}}
+		h := &handset{Phone: app.Phone{Name: fmt.Sprintf("phone %d", i)}, person: who.Person.ID}
 		check(b, h.bind(ctx, enroller, who))
 		all = append(all, h)
 	}

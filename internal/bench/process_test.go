@@ -100,10 +100,10 @@ func build(t testing.TB, pkg string) string {
 	return out
 }
 
-// startFloor starts the floor; it ends when the test does.
-func startFloor(t testing.TB, binary, secretHash, engine, database string) *target {
+// startFloor starts a floor; it ends when the test does.
+func startFloor(t testing.TB, binary string, args ...string) *target {
 	t.Helper()
-	command := exec.Command(binary, "-secret-hash", secretHash, "-"+engine, database)
+	command := exec.Command(binary, args...)
 	command.Stderr = os.Stderr
 	input, err := command.StdinPipe()
 	if err != nil {

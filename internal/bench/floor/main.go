@@ -21,12 +21,10 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +51,6 @@ func run(lite, postgres, secret string) error {
 	if f.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return err
 	}
-	f.prepareChecks()
 	if f.disk, err = openSQLite(lite); postgres != "" {
 		f.disk, err = openPostgres(postgres)
 	}
@@ -74,7 +71,6 @@ func run(lite, postgres, secret string) error {
 	mux.HandleFunc("POST /oauth2/token", f.token)
 	mux.HandleFunc("POST /oauth2/introspect", f.introspect)
 	mux.HandleFunc("GET /oauth2/userinfo", f.userinfo)
-	mux.HandleFunc("POST /checks", f.checks)
 	go func() { _ = http.Serve(listener, mux) }()
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
@@ -85,13 +81,11 @@ type floor struct {
 	secret []byte
 	key    *ecdsa.PrivateKey
 	disk   disk
-	proof  proof
 }
 
 // disk makes one row durable, or changes it durably.
 type disk interface {
 	write(ctx context.Context, query string, args ...any) error
-	writeAll(ctx context.Context, statements string) error
 }
 
 func (f *floor) insert(ctx context.Context, id, hash []byte, body string) error {
@@ -232,16 +226,16 @@ type write struct {
 }
 
 func openSQLite(path string) (*liteDisk, error) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(2)&_pragma=wal_autocheckpoint(2000)")
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(2)")
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(createAll); err != nil {
+	if _, err := db.Exec(createRows); err != nil {
 		return nil, err
 	}
 	d := &liteDisk{make(chan write, 512), map[string]*sql.Stmt{}}
-	for _, query := range append(slices.Collect(maps.Values(insertChecks)), insertRow, updateRow, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK") {
+	for _, query := range []string{insertRow, updateRow, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"} {
 		if d.prepared[query], err = db.Prepare(query); err != nil {
 			return nil, err
 		}
@@ -290,7 +284,7 @@ func openPostgres(address string) (*pgDisk, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = pool.Exec(context.Background(), createAll)
+	_, err = pool.Exec(context.Background(), createRows)
 	return &pgDisk{pool}, err
 }
 
