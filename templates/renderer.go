@@ -106,6 +106,7 @@ func (r *Renderer) functions() template.FuncMap {
 		"tabIcon":    func(tab string) string { return tabIcons[tab] },
 		"checkIcon":  func(check string) string { return checkIcons[check] },
 		"deviceIcon": deviceIcon,
+		"grouped":    grouped,
 	}
 }
 
