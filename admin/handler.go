@@ -78,6 +78,10 @@ func (h *Handler) admitted(page func(http.ResponseWriter, *http.Request, *visit)
 			h.fail(w, r, err)
 			return
 		}
+		if c == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			h.askCard(w, r, h.ask())
+			return
+		}
 		if c == nil {
 			h.Pages.Render(w, r, http.StatusUnauthorized, templates.Error{Status: http.StatusUnauthorized, Base: base(r, nil)})
 			return
@@ -91,14 +95,19 @@ func (h *Handler) admitted(page func(http.ResponseWriter, *http.Request, *visit)
 			h.Pages.Render(w, r, http.StatusForbidden, templates.Error{Status: http.StatusForbidden, Base: base(r, c)})
 			return
 		}
-		age := int64(cardSeconds)
-		ask := idp.Ask{MinLevel: idp.LevelCard, MaxAge: &age, At: h.Now()}
+		ask := h.ask()
 		if policy.Decide(ask, policy.Have{Session: c.Session, Person: c.Person}, ask.At).Outcome != policy.Grant {
 			h.askCard(w, r, ask)
 			return
 		}
 		page(w, r, &visit{c, roles})
 	})
+}
+
+// ask is what a page asks for: a card that was read a short while ago.
+func (h *Handler) ask() idp.Ask {
+	age := int64(cardSeconds)
+	return idp.Ask{MinLevel: idp.LevelCard, MaxAge: &age, At: h.Now()}
 }
 
 // pagesOf leads from a form back to its page.

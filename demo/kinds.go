@@ -42,7 +42,7 @@ var systemKinds = []Kind{
 		Items: []Item{
 			{"上班 08:42", "Clocked in 08:42", "彈性上班時段內", "Within flexible hours"},
 			{"特別休假 9 天", "Annual leave: 9 days", "12 月 31 日前請休畢", "To be taken by 31 December"},
-			{"補休 4 小時", "Compensatory leave: 4 hours", "115 年 2 月底到期", "Ends with February 2026"},
+			{"補休 4 小時", "Compensatory leave: 4 hours", "12 月底到期", "Ends with December"},
 		},
 	},
 	{

@@ -85,15 +85,11 @@ var cardWords = map[string]string{
 	"foreign": "holds the card of 持他人的卡：",
 }
 
-// Print tells a person what there is to try.
+// Print tells a person what there is to try: the people first, for they are
+// many, and where to begin last, where it stays in sight.
 func (p *Plan) Print(w io.Writer) error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "\nThe demo is ready. 示範環境已就緒。\n\n")
-	for _, s := range p.Systems {
-		fmt.Fprintf(&out, "  %s/  %s %s\n", s.URL, s.Kind.Name, s.Kind.NameEN)
-	}
-	fmt.Fprintf(&out, "  %s/  電子認證平臺 the provider\n  %s/  讀卡元件 the card agent\n", p.Issuer, p.AgentURL)
-	fmt.Fprintf(&out, "  %s/phone  手機 App the app on the phone; mails to staff are in %s\n\n", p.Issuer, filepath.Join(p.Dir, "mails.txt"))
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  ACCOUNT\tPASSWORD\tCARD PIN\tAGENCY\tNAME, CARD, ACCOUNTS")
 	for _, m := range p.Staff {
@@ -116,7 +112,22 @@ func (p *Plan) Print(w io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(&out, "\nAll of it is in %s, with the clients' secrets. Ctrl-C ends the demo; a second start goes on.\n", p.ListPath())
+	out.WriteString("\n")
+	for _, s := range p.Systems {
+		fmt.Fprintf(&out, "  %s/  %s %s\n", s.URL, s.Kind.Name, s.Kind.NameEN)
+	}
+	fmt.Fprintf(&out, "  %s/  電子認證平臺 the provider\n  %s/  讀卡元件 the card agent\n", p.Issuer, p.AgentURL)
+	fmt.Fprintf(&out, "  %s/phone  手機 App the app on the phone; mails to staff are in %s\n\n", p.Issuer, filepath.Join(p.Dir, "mails.txt"))
+	if len(p.Staff) > 0 && len(p.Systems) > 0 {
+		first := p.Staff[0]
+		fmt.Fprintf(&out, "Begin 從這裡開始: open %s/ and log in as %s with %s,\nor by card: choose %s in the agent's window", p.Systems[0].URL, first.Account(), first.Password, first.Name)
+		if first.Card != nil {
+			fmt.Fprintf(&out, ", PIN %s", first.Card.PIN)
+		}
+		out.WriteString(".\n")
+	}
+	fmt.Fprintf(&out, "All of it is in %s, with the clients' secrets; commands take --config %s.\nCtrl-C ends the demo; a second start goes on.\n",
+		p.ListPath(), filepath.Join(p.Dir, "idp.yaml"))
 	_, err := io.WriteString(w, out.String())
 	return err
 }

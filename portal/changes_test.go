@@ -49,7 +49,7 @@ func TestT147_TellsWhomNoMailReaches(t *testing.T) {
 		if len(got) != 2 || got[0].Kind != "phone.suspend" || !got[0].ByOther || got[1].Kind != "phone.bind" || got[1].ByOther {
 			w.Fatalf("told %+v", got)
 		}
-		if body := b.get("/").body; !strings.Contains(body, "一支手機已暫停使用") || !strings.Contains(body, "由服務人員") {
+		if body := b.get("/").body; !strings.Contains(body, "一支手機已暫停使用") || !strings.Contains(body, "由服務臺") {
 			w.Errorf("the page does not say it: %s", body)
 		}
 		if got := told(thief); len(got) != 1 { // its own change is not news to it

@@ -63,5 +63,12 @@ func (p *page) Changed(field, old, now string) string {
 	if field == "state" {
 		old, now = p.Coded(old, "admin.state."), p.Coded(now, "admin.state.")
 	}
-	return p.T("admin.field", p.Coded(field, "history.field."), old, now)
+	field = p.Coded(field, "history.field.")
+	switch {
+	case old == "": // it was not there before
+		return p.T("admin.event", field, now)
+	case now == "":
+		now = p.T("rebind.unknown")
+	}
+	return p.T("admin.field", field, old, now)
 }

@@ -22,6 +22,8 @@ func TestRecordsAreInWords(t *testing.T) {
 		{zh.Changed("unit", "第一科", "第二科"), "單位：第一科 → 第二科"},
 		{zh.Changed("state", "enabled", "disabled"), "狀態：使用中 → 停用中"},
 		{zh.Changed("shoe_size", "40", "41"), "shoe_size：40 → 41"},
+		{zh.Changed("name", "", "王小明"), "姓名：王小明"},
+		{zh.Changed("title", "科長", ""), "職稱：科長 → 無"},
 		{zh.Coded("correct", "history."), "更正"}, {zh.Coded("dance", "history."), "dance"},
 	} {
 		if tt.got != tt.want {

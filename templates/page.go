@@ -55,6 +55,14 @@ func (p *page) T(key string, args ...any) string {
 	return p.r.words.format(p.Lang, key, plain(args))
 }
 
+// Gap stands between two sentences: Chinese has none.
+func (p *page) Gap() string {
+	if p.Lang == Chinese {
+		return ""
+	}
+	return " "
+}
+
 // Parts is T for a text whose arguments are marked up.
 func (p *page) Parts(key string, args ...any) []part {
 	return p.r.words.parts(p.Lang, key, plain(args))

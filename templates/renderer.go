@@ -109,7 +109,17 @@ func (r *Renderer) functions() template.FuncMap {
 		"tabIcon":    func(tab string) string { return tabIcons[tab] },
 		"checkIcon":  func(check string) string { return checkIcons[check] },
 		"deviceIcon": deviceIcon,
+		"grouped":    grouped,
+		"pieces":     pieces,
 	}
+}
+
+// pieces cuts a certificate's full name after its first two commas, where it may
+// break into lines; always three, so that what is in it doesn't shape the page.
+func pieces(subject string) [3]string {
+	var out [3]string
+	copy(out[:], strings.SplitAfterN(subject, ",", len(out)))
+	return out
 }
 
 // icon draws an icon of the sprite. It always stands beside words.

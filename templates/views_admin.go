@@ -175,6 +175,30 @@ func (p *page) Turned(by int) string {
 // StateWord puts a person's state into words.
 func (p *page) StateWord(state string) string { return p.T("admin.state." + state) }
 
+// Failures puts the wrong passwords of late into words, with where the last
+// one came from if that is on the page.
+func (p *page) Failures() string {
+	v, _ := p.V.(AdminPerson)
+	if v.Failures == 0 {
+		return p.T("admin.failures.none")
+	}
+	for _, e := range v.Events {
+		if e.Kind == "login.password" && e.Result == string(idp.ReasonWrong) && e.From != "" {
+			return p.T("admin.failures.from", v.Failures, e.From)
+		}
+	}
+	return p.T("admin.failures", v.Failures)
+}
+
+// grouped writes a number as people read it: 79,876.
+func grouped(n int) string {
+	digits := strconv.Itoa(n)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
 // LockedNow tells whether the person is locked.
 func (p *page) LockedNow() bool {
 	v, _ := p.V.(AdminPerson)
@@ -198,7 +222,7 @@ func adminKeys() []string {
 		add("bind.waiting.", state, state+".detail")
 	}
 	add("admin.mail.", "waiting", "done", "failed")
-	add("admin.", "accounts", "bindings", "approvals")
+	add("admin.", "accounts", "bindings", "approvals", "failures", "failures.from", "failures.none")
 	add("admin.fault.", adminFaults...)
 	add("admin.unbind.what.", "stays", "claimed", "claimed-off", "off")
 	add("admin.done.", append(adminDone, "approve", "refuse")...)

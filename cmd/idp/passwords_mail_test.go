@@ -74,7 +74,7 @@ func TestPasswordsAreToldByMail(t *testing.T) {
 			t.Fatalf("not delivered: %s", text)
 		}
 	}
-	for _, want := range []string{"您的密碼已變更", "已用您的自然人憑證設定新密碼", "管理者已為您的帳號設定初始密碼", "Your password was changed"} {
+	for _, want := range []string{"您的密碼已變更", "已用您的自然人憑證設定新密碼", "管理者已為您的帳號設定起始密碼", "Your password was changed"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

@@ -254,6 +254,9 @@ func (p *phoneCLI) list() *cobra.Command {
 				all[i].Standing = p.standing(cmd, &phones.Phones[i].Phone)
 			}
 			return p.print(cmd, all, func(out *table) {
+				if len(all) == 0 {
+					out.row("No phone is bound here yet: idp phone bind --help says how.")
+				}
 				for _, s := range all {
 					out.row(s.DeviceID, s.Name, s.Person, s.Agency, s.Standing, s.Origin)
 				}

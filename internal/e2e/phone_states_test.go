@@ -61,8 +61,8 @@ func fillScreens(p *handset) {
 	p.t.Helper()
 	eval[bool](p.tab, `(() => {
 		const values = { person: "歐陽上官令狐某某", agency: "臺北市政府資訊局系統發展組", system: "公文線上簽核暨檔案管理系統", browser: "Chrome · Windows",
-			place: "本府網路", clock: "08:42", day: "2026/11/21", left: "剩 110 秒", name: "我的 Android 手機", ends: "2027/12/02 06:40",
-			bound: "2026/11/21 08:42", presence: "PIN", host: location.host, time: "2026/11/21 08:42", seen: "Windows 上的 Chrome · 本府網路", result: "已確認" };
+			place: "市府網路", clock: "08:42", day: "2026/11/21", left: "還有 110 秒", name: "我的 Android 手機", ends: "2027/12/02 06:40",
+			bound: "2026/11/21 08:42", presence: "PIN", host: location.host, time: "2026/11/21 08:42", seen: "Windows 上的 Chrome · 市府網路", result: "已確認" };
 		const fill = (root) => { for (const e of root.querySelectorAll("[data-fill]")) { if (values[e.dataset.fill]) { e.textContent = values[e.dataset.fill]; } } };
 		fill(document);
 		for (const [row, list] of [["account", "[data-accounts]"], ["log", "[data-log]"]]) {

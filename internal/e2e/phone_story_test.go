@@ -24,7 +24,7 @@ func TestPhone_BindsAndLogsIn(t *testing.T) {
 	p.at("approve")
 	p.picture("approve")
 	facts := p.text(`[data-screen="approve"]`)
-	for _, want := range []string{"公文系統", m.Name, "Chrome", "本府", time.Now().In(time.FixedZone("", 8*3600)).Format("2006/01/02")} {
+	for _, want := range []string{"公文系統", m.Name, "Chrome", "市府", time.Now().In(time.FixedZone("", 8*3600)).Format("2006/01/02")} {
 		if !strings.Contains(facts, want) {
 			t.Errorf("the app does not show %q:\n%s", want, facts)
 		}
