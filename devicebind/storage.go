@@ -13,6 +13,11 @@ import (
 type With struct {
 	Events []idp.Event
 	Mail   []outbox.Message
+	// Session is in which a person changes their own factors. The change is kept only
+	// if that session lives, else idp.Denied{ReasonFactorFresh}; and whoever ends it
+	// meanwhile waits, and then finds what was added in it. Empty: the act of an
+	// operator, or of a phone.
+	Session string
 }
 
 // FactorStore knows what a person can log in with.

@@ -58,6 +58,19 @@ func (s *Store) CreateEnrolment(ctx context.Context, e *devicebind.Enrolment, w 
 	return err
 }
 
+// hold takes the row of the session in which somebody changes their factors, if it
+// is not nobody's: it has not ended.
+func hold(r runner, session string) error {
+	if session == "" {
+		return nil
+	}
+	n, err := r.exec(with(holdSession, session, int64(0)))
+	if err == nil && n == 0 {
+		err = idp.Denied{Reason: devicebind.ReasonFactorFresh}
+	}
+	return err
+}
+
 // keepWith keeps what a change is kept with.
 func keepWith(r runner, w devicebind.With) error {
 	if err := keep(r, w.Events); err != nil {
@@ -118,6 +131,9 @@ func (s *Store) ClaimEnrolment(ctx context.Context, e *devicebind.Enrolment, now
 // FinishEnrolment implements devicebind.EnrolmentStore.
 func (s *Store) FinishEnrolment(ctx context.Context, id []byte, sessionID string, d *devicebind.Device, now time.Time, w devicebind.With) error {
 	return s.write(ctx, func(r runner) error {
+		if err := hold(r, w.Session); err != nil {
+			return err
+		}
 		n, err := r.exec(with(finishEnrolment, id, sessionID, micros(now)))
 		if err != nil {
 			return err
