@@ -158,13 +158,9 @@ func (o *OTP) Confirm(ctx context.Context, who Who, code string) (recovery []str
 	return recovery, nil
 }
 
-func (o *OTP) guessKey(personID string) string {
-	return "otp:" + b64(o.Keeper.recoveryHash(personID, ""))
-}
-
 // guess counts the try before anything is looked at.
 func (o *OTP) guess(ctx context.Context, personID string) (*Guess, error) {
-	g, err := o.Guesses.Guess(ctx, o.guessKey(personID), o.Now(), o.rules())
+	g, err := o.Guesses.Guess(ctx, o.Keeper.GuessKey(personID), o.Now(), o.rules())
 	if err != nil {
 		return nil, fmt.Errorf("count one-time code: %w", err)
 	}

@@ -48,6 +48,7 @@ func (h *house) newFactors(ctx context.Context, o assembleOptions, pages *templa
 	if err != nil {
 		return nil, err
 	}
+	h.gate.Codes = keeper.GuessKey
 	f := &factors{keeper: keeper, stop: make(chan struct{})}
 	f.changes = &devicebind.Factors{Store: h.store, Now: now}
 	f.notifier = &devicebind.Notifier{Now: now, Every: 40 * time.Millisecond, Logger: h.logger}

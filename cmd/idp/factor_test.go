@@ -292,3 +292,37 @@ func TestPasskeys_ModelsOfTheConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who mistyped their one-time codes is locked for a quarter of an hour: the
+// helpdesk sees it and unlocks it, as after wrong passwords.
+func TestT143_TheHelpdeskUnlocksCodes(t *testing.T) {
+	d := newDesk(t)
+	account := d.plan.Staff[0].Single
+	otp := d.factors.otp
+	offer, err := otp.Begin(d.Context(), d.who)
+	d.must(err)
+	code, err := totp.GenerateCode(offer.Secret, time.Now())
+	d.must(err)
+	recovery, err := otp.Confirm(d.Context(), d.who, code)
+	d.must(err)
+	locked := func() bool { return strings.Contains(d.ok("account", "show", account), `"locked": true`) }
+	if locked() {
+		t.Fatalf("locked: %s", d.ok("account", "show", account))
+	}
+	for range 5 {
+		if err := otp.Verify(d.Context(), d.who.Person.ID, "aaaaa-aaaaa"); err == nil {
+			t.Fatal("a wrong code is right")
+		}
+	}
+	if err := otp.Verify(d.Context(), d.who.Person.ID, recovery[0]); !errors.Is(err, idp.Denied{Reason: idp.ReasonLocked}) {
+		t.Fatalf("after five wrong ones: %v", err)
+	}
+	if !locked() {
+		t.Error("the helpdesk sees no lock")
+	}
+	d.ok("account", "unlock", account, "--reason", "mistyped")
+	if locked() {
+		t.Error("still locked")
+	}
+	d.must(otp.Verify(d.Context(), d.who.Person.ID, recovery[0]))
+}
