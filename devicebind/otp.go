@@ -165,7 +165,7 @@ func (o *OTP) guess(ctx context.Context, personID string) (*Guess, error) {
 		return nil, fmt.Errorf("count one-time code: %w", err)
 	}
 	if !g.LockedUntil.IsZero() {
-		return nil, denied(idp.ReasonLocked)
+		return nil, locked{g.LockedUntil}
 	}
 	return g, nil
 }
@@ -180,6 +180,13 @@ func (o *OTP) guessed(ctx context.Context, g *Guess) error {
 	}
 	return nil
 }
+
+// locked is idp.Denied{idp.ReasonLocked} with its end.
+type locked struct{ until time.Time }
+
+func (l locked) Error() string          { return "locked" }
+func (l locked) Unwrap() error          { return denied(idp.ReasonLocked) }
+func (l locked) LockedUntil() time.Time { return l.until }
 
 func (o *OTP) rules() policy.Lockout {
 	if o.Rules == (policy.Lockout{}) {
