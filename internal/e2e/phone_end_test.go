@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	idp "taipeion.internal/idp"
@@ -225,6 +226,30 @@ func TestPhone_HistoryHasOlderOnes(t *testing.T) {
 	}
 	if eval[bool](p.tab, `!document.querySelector('`+older+`').hidden`) {
 		t.Error("there is nothing older, and it is offered")
+	}
+	p.quiet()
+}
+
+// A computer whose browser runs no scripts: the page comes again by itself, shows
+// the number, and has a button at the end.
+func TestPhone_ComputerWithoutScripts(t *testing.T) {
+	w := theCity(t)
+	m := owner(t, w, 0)
+	p := newPhone(t, w)
+	p.bind(w, m)
+	pc := newTab(t)
+	if _, err := chromedp.Call(pc.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
+	pc.toQR(w, "documents")
+	p.scan(pc)
+	p.at("approve")
+	p.enter(pc.number())
+	p.at("approved")
+	pc.click(`#qr[data-state="approved"] #qr-form button`)
+	pc.until(w.system("documents") + "/")
+	if who := pc.text("#who"); !strings.Contains(who, m.Name) {
+		t.Errorf("came as %q", who)
 	}
 	p.quiet()
 }
