@@ -229,3 +229,18 @@ func TestT147_ReportInTheMidstOfAnAddition(t *testing.T) {
 		a.gone(t, here, e, <-added)
 	}
 }
+
+// An account that was bound or claimed in the session is a way in as well: it stays,
+// and is named.
+func TestReport_NamesAccounts(t *testing.T) {
+	storeTest(t, func(t *testing.T, s *Store) {
+		for _, kind := range []string{"account.bind", "account.claim"} {
+			e := wayIn{}.start(t, s, kind)
+			must(t, s.Record(t.Context(), idp.Event{At: noon, Kind: kind, Result: "ok", PersonID: e.person, SessionID: e.session, Detail: "an account"}))
+			must(t, e.report(s))
+			if len(e.found) != 1 || e.found[0] != kind {
+				t.Errorf("%s: the report found %q", kind, e.found)
+			}
+		}
+	})
+}

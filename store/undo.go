@@ -13,7 +13,8 @@ const (
 	evidenceOf query = `SELECT id, evidence FROM sessions WHERE person_id = $1 AND id = $2`
 	// What may be added to a person, in a session.
 	addedIn query = `SELECT at, kind, detail FROM events WHERE person_id = $1 AND person_id <> '' AND id >= $2 AND session_id = $3 AND result = 'ok'
-		AND kind IN ('phone.bind', 'passkey.add', 'otp.bind', 'otp.recovery', 'card.bind', 'password.change', 'password.card') ORDER BY id LIMIT 50`
+		AND kind IN ('phone.bind', 'passkey.add', 'otp.bind', 'otp.recovery', 'card.bind', 'password.change', 'password.card',
+		'account.bind', 'account.claim') ORDER BY id LIMIT 50`
 	suspendAdded query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND person_id = $3 AND revoked_at = 0 AND suspended_at = 0`
 	dropAdded    query = `DELETE FROM totp WHERE person_id = $1 AND bound_at = $2`
 	// One-time codes have no name in the evidence.
@@ -24,7 +25,7 @@ const (
 
 // undoing takes back what somebody else added to a person's ways to log in: phones
 // are suspended, passkeys and one-time codes removed, and what those opened ends
-// and is looked through likewise. Cards and passwords are only found: they need
+// and is looked through likewise. Cards, passwords and accounts are only found: they need
 // the person.
 type undoing struct {
 	store    *Store
