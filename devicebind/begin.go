@@ -176,7 +176,7 @@ func (e *Enroller) Confirm(ctx context.Context, who Who, id string) (*Device, er
 	ev.Detail = "device " + d.ID + " present by " + string(d.Presence)
 	with := e.Factors.told(Notice{Kind: ev.Kind, Person: who.Person, Name: d.Name, At: now}, ev)
 	err = e.Store.FinishEnrolment(ctx, n.ID, who.Session.ID, d, now, with)
-	if errors.Is(err, idp.ErrUsed) {
+	if errors.Is(err, idp.ErrUsed) || errors.Is(err, denied(ReasonFactorFresh)) {
 		if again, err := e.own(ctx, who, id); err == nil && again.State == EnrolDone {
 			return e.bound(ctx, again)
 		}

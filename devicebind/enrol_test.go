@@ -280,6 +280,15 @@ func TestT148_DiesWithTheCardTheSessionAndThePerson(t *testing.T) {
 		"card unbound": func(w *world, who devicebind.Who) error {
 			return w.nodes[0].db.UnbindCard(w.ctx, "card-"+who.Person.ID, w.clock())
 		},
+		"card's certificate replaced": func(w *world, who devicebind.Who) error {
+			cards, err := w.nodes[0].db.CardsOf(w.ctx, who.Person.ID)
+			if err != nil {
+				return err
+			}
+			renewed := cards[0]
+			renewed.Fingerprint = strings.Repeat("ab", 32)
+			return w.nodes[0].db.BindCard(w.ctx, &renewed)
+		},
 		"session ended": func(w *world, who devicebind.Who) error {
 			_, err := w.nodes[0].db.EndSession(w.ctx, who.Session.ID, w.clock())
 			return err

@@ -61,10 +61,10 @@ func (f *Factors) Check(ctx context.Context, who Who) error {
 	return nil
 }
 
-// told is the event and the mail about an act of the person, or of somebody
-// else for them.
-func (f *Factors) told(n Notice, events ...idp.Event) With {
-	w := With{Events: events}
+// told is the event and the mail about an act of the person, in the session that
+// the event names, or of somebody else for them.
+func (f *Factors) told(n Notice, ev idp.Event) With {
+	w := With{Events: []idp.Event{ev}, Session: ev.SessionID}
 	if f.Letters != nil && n.Person != nil {
 		w.Mail = f.Letters(n)
 	}

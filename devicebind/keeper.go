@@ -132,6 +132,9 @@ func (k *Keeper) recoveryHash(personID, code string) []byte {
 	return mac(k.recovery, []byte(personID), []byte(code))
 }
 
+// GuessKey names the counter of a person's one-time codes.
+func (k *Keeper) GuessKey(personID string) string { return "otp:" + b64(k.recoveryHash(personID, "")) }
+
 // userHandle is a person as authenticators know them (Web Authentication Level
 // 3, section 14.6.1: nothing personal).
 func (k *Keeper) userHandle(personID string) []byte { return mac(k.handle, []byte(personID)) }

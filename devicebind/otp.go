@@ -158,18 +158,14 @@ func (o *OTP) Confirm(ctx context.Context, who Who, code string) (recovery []str
 	return recovery, nil
 }
 
-func (o *OTP) guessKey(personID string) string {
-	return "otp:" + b64(o.Keeper.recoveryHash(personID, ""))
-}
-
 // guess counts the try before anything is looked at.
 func (o *OTP) guess(ctx context.Context, personID string) (*Guess, error) {
-	g, err := o.Guesses.Guess(ctx, o.guessKey(personID), o.Now(), o.rules())
+	g, err := o.Guesses.Guess(ctx, o.Keeper.GuessKey(personID), o.Now(), o.rules())
 	if err != nil {
 		return nil, fmt.Errorf("count one-time code: %w", err)
 	}
 	if !g.LockedUntil.IsZero() {
-		return nil, denied(idp.ReasonLocked)
+		return nil, locked{g.LockedUntil}
 	}
 	return g, nil
 }
@@ -184,6 +180,13 @@ func (o *OTP) guessed(ctx context.Context, g *Guess) error {
 	}
 	return nil
 }
+
+// locked is idp.Denied{idp.ReasonLocked} with its end.
+type locked struct{ until time.Time }
+
+func (l locked) Error() string          { return "locked" }
+func (l locked) Unwrap() error          { return denied(idp.ReasonLocked) }
+func (l locked) LockedUntil() time.Time { return l.until }
 
 func (o *OTP) rules() policy.Lockout {
 	if o.Rules == (policy.Lockout{}) {

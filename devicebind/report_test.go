@@ -3,6 +3,7 @@ package devicebind_test
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -313,6 +314,39 @@ func TestReport_TakesBackWhatWasAdded(t *testing.T) {
 		}
 		if kinds["phone.suspend"] != 2 || kinds["passkey.remove"] != 1 {
 			w.Errorf("on record: %v", kinds)
+		}
+	})
+}
+
+// One-time codes have no name in a session: what was logged in by them since they
+// were added was by them.
+func TestReport_EndsWhatAddedOneTimeCodesOpened(t *testing.T) {
+	onBoth(t, func(w *world) {
+		who := w.person()
+		p, n := w.phone(who), w.nodes[0]
+		mine := w.login(who.Person, idp.Evidence{Method: idp.MethodPassword}, idp.Evidence{Method: idp.MethodOTP})
+		w.later(time.Minute)
+		s, thief := w.used(who, p)
+		thief.Session.Evidence = append(thief.Session.Evidence, idp.Evidence{Method: idp.MethodCard, At: w.clock(), Card: "card-" + who.Person.ID})
+		w.bindOTP(thief)
+		w.later(time.Minute)
+		again := w.login(who.Person, idp.Evidence{Method: idp.MethodPassword}, idp.Evidence{Method: idp.MethodOTP})
+		again.Session.Evidence = append(again.Session.Evidence, idp.Evidence{Method: idp.MethodCard, At: w.clock(), Card: "card-" + who.Person.ID})
+		third := w.phone(again)
+		_, err := w.report(w.nodes[1], p, s)
+		w.must(err)
+		left := w.sessions(who.Person.ID)
+		slices.Sort(left)
+		if want := []string{who.Session.ID, mine.Session.ID}; !slices.Equal(left, want) {
+			w.Errorf("sessions left: %q, want %q", left, want)
+		}
+		if state, err := n.otp.Of(w.ctx, who.Person.ID); err != nil || state.Bound {
+			w.Errorf("one-time codes: %+v %v", state, err)
+		}
+		dev, _, err := n.db.Device(w.ctx, third.DeviceID)
+		w.must(err)
+		if got := dev.Standing(w.clock()); got != devicebind.StandingSuspended {
+			w.Errorf("the phone that was added by a one-time code is %s", got)
 		}
 	})
 }

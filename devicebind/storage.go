@@ -13,6 +13,11 @@ import (
 type With struct {
 	Events []idp.Event
 	Mail   []outbox.Message
+	// Session is in which a person changes their own factors. The change is kept only
+	// if that session lives, else idp.Denied{ReasonFactorFresh}; and whoever ends it
+	// meanwhile waits, and then finds what was added in it. Empty: the act of an
+	// operator, or of a phone.
+	Session string
 }
 
 // FactorStore knows what a person can log in with.
@@ -37,7 +42,7 @@ type EnrolmentStore interface {
 	ClaimEnrolment(ctx context.Context, e *Enrolment, now time.Time, with With) error
 	// FinishEnrolment makes claimed done and inserts the device, in one
 	// transaction and only if the session is the enrolment's and lives, the person
-	// is enabled and the card is bound; idp.ErrUsed otherwise.
+	// is enabled and the card is bound, by the same certificate; idp.ErrUsed otherwise.
 	FinishEnrolment(ctx context.Context, id []byte, sessionID string, d *Device, now time.Time, with With) error
 	// CancelEnrolment ends one that is not done; idp.ErrUsed otherwise.
 	CancelEnrolment(ctx context.Context, id []byte, sessionID string, now time.Time, with With) error

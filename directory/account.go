@@ -52,9 +52,13 @@ func (g *Gate) State(ctx context.Context, name string) (*AccountState, error) {
 	return s, nil
 }
 
-// keysOf lists the counters of a person and of all their names.
+// keysOf lists the counters of a person, of their one-time codes and of all their
+// names.
 func (g *Gate) keysOf(s *AccountState) []string {
 	keys := []string{g.personKey(s.Person.ID)}
+	if g.Codes != nil {
+		keys = append(keys, g.Codes(s.Person.ID))
+	}
 	for _, a := range s.Accounts {
 		keys = append(keys, g.nameKey(g.Names.Normalize(a.Name)))
 	}
@@ -99,7 +103,7 @@ func (g *Gate) openLockers(ctx context.Context, accounts []idp.Account) error {
 	return nil
 }
 
-// Unlock opens a locked person before the time, on record: the person's counter,
+// Unlock opens a locked person before the time, on record: the person's counters,
 // those of all their names, and the locks of their directories, these first: if
 // one can't be opened, none of ours is. Unlocking who is not locked is no error.
 func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*AccountState, error) {

@@ -123,7 +123,9 @@ func (b *Binder) bind(ctx context.Context, person *idp.Person, session string, p
 		return err
 	}
 	n := Binding{PersonID: person.ID, Portal: portal.Name, TPEAD: tpead.Name, How: "self", At: b.Now(), Session: session}
-	err = b.Store.Bind(ctx, n, person.Username, b.event(ctx, person.ID, "account.bind", portal.Name+" to "+tpead.Name))
+	made := b.event(ctx, person.ID, "account.bind", portal.Name+" to "+tpead.Name)
+	made.SessionID = session
+	err = b.Store.Bind(ctx, n, person.Username, made)
 	if errors.Is(err, idp.ErrConflict) {
 		return BindTaken
 	}

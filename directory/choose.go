@@ -43,7 +43,8 @@ var ErrPortalOn = errors.New("the portal is not off yet")
 // Proof is how a person proves again that they are who is logged in: by the name
 // and password of an account of theirs that opens a login, or by their card.
 type Proof struct {
-	Card bool // was read a short while ago
+	Card    bool   // was read a short while ago
+	Session string // in which it is shown
 	Credentials
 }
 
@@ -198,7 +199,9 @@ func (b *Binder) Claim(ctx context.Context, person *idp.Person, own Proof, tpead
 	if _, err := b.Gate.Accounts.Account(ctx, account.Name); !errors.Is(err, idp.ErrNotFound) {
 		return err // theirs already: it is in the list
 	}
-	err = b.Choices.Claim(ctx, person.ID, account.Name, b.Now(), b.event(ctx, person.ID, "account.claim", account.Name))
+	claimed := b.event(ctx, person.ID, "account.claim", account.Name)
+	claimed.SessionID = own.Session
+	err = b.Choices.Claim(ctx, person.ID, account.Name, b.Now(), claimed)
 	if errors.Is(err, idp.ErrConflict) {
 		return BindTaken
 	}

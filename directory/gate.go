@@ -57,6 +57,9 @@ type Gate struct {
 	Record func(ctx context.Context, events ...idp.Event) error
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Codes names the counter of a person's one-time codes, which the helpdesk sees and
+	// opens with the others; nil: there are none.
+	Codes func(personID string) string
 	// After says what a right password does not open: ErrMustChange, ErrDisabled. here:
 	// our own store looked at it. nil: it opens everything.
 	After func(ctx context.Context, account idp.Account, here bool) error

@@ -151,7 +151,11 @@ func TestOTP_GuessingLocks(t *testing.T) {
 			b.wantCode(b.on(w.nodes[i%2]).post("/login/otp", "flow", flow, "code", "000000"), devicebind.ReasonOTPWrong)
 		}
 		b, flow := w.outside("ab1001")
-		b.wantCode(b.post("/login/otp", "flow", flow, "code", w.code(secret, 0)), idp.ReasonLocked)
+		locked := b.post("/login/otp", "flow", flow, "code", w.code(secret, 0))
+		b.wantCode(locked, idp.ReasonLocked)
+		if until := locked.view.(templates.Code).LockedUntil; !until.Equal(w.clock().Add(15 * time.Minute)) {
+			t.Errorf("the page says that it opens at %v", until)
+		}
 		w.later(15*time.Minute + time.Second)
 		b, flow = w.outside("ab1001")
 		w.wantNext(b.post("/login/otp", "flow", flow, "code", w.code(secret, 0)), flow)

@@ -162,26 +162,30 @@ type standing struct {
 	Agency   string              `json:"agency"`
 	NotAfter int64               `json:"not_after"` // Unix milliseconds
 	Decided  []decided           `json:"decided,omitempty"`
+	Before   int64               `json:"decided_before,omitempty"` // there are older ones: to be asked for by this
 }
 
 func (a *api) self(r *http.Request) (any, error) {
-	var m devicebind.Self
+	var m struct {
+		devicebind.Self
+		Before int64 `json:"before"` // which page of what was decided; not signed
+	}
 	if err := receive(r, &m); err != nil {
 		return nil, err
 	}
 	m.WebAuthn = present(m.WebAuthn)
 	switch m.Action {
 	case devicebind.SelfStatus:
-		return a.status(r.Context(), m)
+		return a.status(r.Context(), m.Self, m.Before)
 	case devicebind.SelfUnbind:
-		return done{}, a.Devices.Unbind(r.Context(), m)
+		return done{}, a.Devices.Unbind(r.Context(), m.Self)
 	}
 	return nil, errMessage
 }
 
 // status tells a phone how it stands and, while it may be used, what it and the
 // person's other phones decided.
-func (a *api) status(ctx context.Context, m devicebind.Self) (any, error) {
+func (a *api) status(ctx context.Context, m devicebind.Self, before int64) (any, error) {
 	device, person, err := a.Devices.Status(ctx, m)
 	if err != nil {
 		return nil, err
@@ -191,7 +195,7 @@ func (a *api) status(ctx context.Context, m devicebind.Self) (any, error) {
 		NotAfter: device.NotAfter.UnixMilli(),
 	}
 	if s.Standing == devicebind.StandingActive {
-		s.Decided, err = a.History.of(ctx, device, a.Now())
+		s.Decided, s.Before, err = a.History.of(ctx, device, a.Now(), before)
 	}
 	return s, err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,16 +15,25 @@ import (
 
 // History knows what a person's phones decided.
 type History struct {
-	// Events are the person's, newest first, not before since.
-	Events func(ctx context.Context, personID string, since time.Time) ([]idp.Event, error)
+	// Events are the newest that are asked for, newest first.
+	Events func(ctx context.Context, a AskDecided) ([]idp.Event, error)
 	// Client finds a relying system; idp.ErrNotFound.
 	Client func(ctx context.Context, id string) (*idp.Client, error)
+}
+
+// AskDecided asks for a person's events.
+type AskDecided struct {
+	PersonID string
+	Kinds    []string
+	Since    time.Time // not before
+	Before   time.Time // zero: until now
+	Limit    int
 }
 
 // How much of it a phone is told.
 const (
 	historyAge  = 90 * 24 * time.Hour
-	historySize = 50
+	historySize = 50 // on a page
 )
 
 // decided is one decision of one of the person's phones.
@@ -39,32 +50,37 @@ var decisions = map[string]devicebind.Verdict{
 	"phone.approve": devicebind.VerdictApprove, "phone.deny": devicebind.VerdictDeny, "phone.report": devicebind.VerdictReport,
 }
 
-// of lists what the person's phones decided, newest first.
-func (h *History) of(ctx context.Context, d *devicebind.Device, now time.Time) ([]decided, error) {
+// of lists what the person's phones decided before then (Unix microseconds; 0: until
+// now), newest first. With the whole of it shown, older is 0.
+func (h *History) of(ctx context.Context, d *devicebind.Device, now time.Time, before int64) (out []decided, older int64, err error) {
 	if h.Events == nil {
-		return nil, nil
+		return nil, 0, nil
 	}
-	events, err := h.Events(ctx, d.PersonID, now.Add(-historyAge))
+	ask := AskDecided{PersonID: d.PersonID, Kinds: slices.Collect(maps.Keys(decisions)), Since: now.Add(-historyAge), Limit: historySize + 1}
+	if before > 0 {
+		ask.Before = time.UnixMicro(before)
+	}
+	events, err := h.Events(ctx, ask)
 	if err != nil {
-		return nil, fmt.Errorf("read history: %w", err)
+		return nil, 0, fmt.Errorf("read history: %w", err)
 	}
-	var out []decided
+	if len(events) > historySize {
+		events = events[:historySize]
+		older = events[historySize-1].At.UnixMicro()
+	}
 	clients := map[string]*idp.Client{}
 	for _, e := range events {
-		decision, ours := decisions[e.Kind]
-		if !ours || len(out) == historySize {
-			continue
-		}
+		decision := decisions[e.Kind]
 		c, err := h.client(ctx, clients, e.ClientID)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		out = append(out, decided{
 			At: e.At.UnixMilli(), Decision: string(decision), OK: e.Result == "ok" || e.Kind == "phone.report",
 			Client: c.Name, ClientEN: c.NameEN, Here: strings.Contains(e.Detail+" ", "device "+d.ID+" "),
 		})
 	}
-	return out, nil
+	return out, older, nil
 }
 
 // client finds a system once; one that is gone has no name.

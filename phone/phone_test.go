@@ -77,13 +77,12 @@ func (c *core) Unbind(_ context.Context, m devicebind.Self) error {
 
 func clock() time.Time { return time.Date(2026, 11, 21, 0, 30, 0, 0, time.UTC) }
 
-func eventsOf(_ context.Context, personID string, _ time.Time) ([]idp.Event, error) {
-	if personID != "p1" {
+func eventsOf(_ context.Context, a phone.AskDecided) ([]idp.Event, error) {
+	if a.PersonID != "p1" {
 		return nil, errors.New("somebody else's events")
 	}
 	return []idp.Event{
 		{At: clock(), Kind: "phone.report", Result: "alarm", ClientID: "gone", Detail: "device OTHER attempt a3"},
-		{At: clock(), Kind: "login", Result: "ok", Detail: "device ID"},
 		{At: clock().Add(-time.Hour), Kind: "phone.approve", Result: "number_wrong", Detail: "device ID attempt a2"},
 		{At: clock().Add(-2 * time.Hour), Kind: "phone.approve", Result: "ok", ClientID: "documents", Detail: "device ID attempt a1"},
 	}, nil
@@ -101,7 +100,9 @@ type world struct {
 	core *core
 	mux  *http.ServeMux
 	log  *strings.Builder
-	now  time.Time
+
+	history *phone.History
+	now     time.Time
 }
 
 func newWorld(t *testing.T, rates phone.Rates) *world {
@@ -111,11 +112,13 @@ func newWorld(t *testing.T, rates phone.Rates) *world {
 		t.Fatal(err)
 	}
 	w := &world{T: t, core: &core{state: idp.PersonDisabled}, mux: http.NewServeMux(), log: &strings.Builder{}, now: clock()}
-	(&phone.Handler{
+	h := &phone.Handler{
 		Enrolments: w.core, Logins: w.core, Devices: w.core, Pages: pages, Rates: rates,
 		History: phone.History{Events: eventsOf, Client: clientOf},
 		Now:     func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
-	}).Mount(w.mux)
+	}
+	w.history = &h.History
+	h.Mount(w.mux)
 	return w
 }
 

@@ -42,7 +42,7 @@ const ownCard = 10 * time.Minute
 // proof is what the form and the session have to prove that it is the person.
 func (h *Handler) proof(r *http.Request, c *session.Current) directory.Proof {
 	return directory.Proof{
-		Card:        h.cardProves(c),
+		Card: h.cardProves(c), Session: c.Session.ID,
 		Credentials: directory.Credentials{Name: one(r.PostForm, "own"), Password: one(r.PostForm, "own_password")},
 	}
 }

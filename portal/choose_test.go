@@ -10,6 +10,7 @@ import (
 	"taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/policy"
+	"taipeion.internal/idp/store"
 	"taipeion.internal/idp/templates"
 )
 
@@ -145,6 +146,7 @@ func TestAccountThatWasNeverBoundIsClaimedLater(t *testing.T) {
 		}
 		w.wantTo(b.post("/account/claim", "own", "GEAA-000001", "own_password", tpeadPassword, "tpead", "GEAA-000002", "tpead_password", tpeadPassword), "/account/choose?done=claimed")
 		w.wantTo(b.post("/account/claim", "own", "geaa-000001", "own_password", tpeadPassword, "tpead", "GEAA-000002", "tpead_password", tpeadPassword), "/account/choose?done=claimed")
+		w.wantInSession("account.claim")
 		if v := w.wantChoose(b.get("/account/choose")); len(v.Accounts) != 2 {
 			t.Fatalf("%+v", v)
 		}
@@ -182,7 +184,27 @@ func TestMainPortalAccountIsBoundFirst(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 		w.wantTo(b.bindAccounts("wang.second", portalPassword, "geaa-000002", tpeadPassword), "/account/bind?done=bound")
+		w.wantInSession("account.bind")
 	})
+}
+
+// wantInSession asserts that the newest event of the kind names its session: a
+// report that the session was somebody else's finds it by that.
+func (w *world) wantInSession(kind string) {
+	w.Helper()
+	list, err := w.db.Events(w.Context(), store.EventFilter{Limit: 100})
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, e := range list {
+		if e.Kind == kind {
+			if open, err := w.db.PersonSessions(w.Context(), e.PersonID, e.At); err != nil || len(open) != 1 || open[0].ID != e.SessionID {
+				w.Errorf("%s in session %q, of %+v, %v", kind, e.SessionID, open, err)
+			}
+			return
+		}
+	}
+	w.Errorf("no %s on record", kind)
 }
 
 // counted is a directory that counts how often it was asked.

@@ -25,7 +25,8 @@ type Cards interface {
 	// BindFirst binds by one insert: idp.ErrConflict if that holder is bound to
 	// another person, or the person has another card bound; directory.ErrSecond if
 	// an administrator changed the person's name, national ID or password and no
-	// second one has approved of a card since.
+	// second one has approved of a card since. The session that the events name holds
+	// until then, else devicebind.ReasonFactorFresh: who ends it meanwhile finds the card.
 	BindFirst(ctx context.Context, c *idp.Card, events ...idp.Event) error
 	// WaitCard keeps the card until a second administrator approves, in the place of
 	// one that waited before; idp.ErrConflict if the person's name or national ID is

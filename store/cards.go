@@ -92,14 +92,17 @@ func cardInto(c *idp.Card) []any {
 // BindCard implements cardreader.Challenges. Where the holder is bound to the
 // person already, c takes that binding's ID and time.
 func (s *Store) BindCard(ctx context.Context, c *idp.Card, events ...idp.Event) error {
-	return s.bind(ctx, bindCard, c, events)
+	return s.bind(ctx, bindCard, c, events, func(runner) error { return nil })
 }
 
-func (s *Store) bind(ctx context.Context, by query, c *idp.Card, events []idp.Event) error {
+func (s *Store) bind(ctx context.Context, by query, c *idp.Card, events []idp.Event, first func(runner) error) error {
 	var bound idp.Card
 	bind := func() error {
 		return s.write(ctx, func(r runner) error {
 			bound = *c
+			if err := first(r); err != nil {
+				return err
+			}
 			if err := bindIn(r, by, &bound); err != nil {
 				return err
 			}

@@ -125,6 +125,9 @@ func (s *Store) stopDevice(ctx context.Context, change statement, id string, at 
 		if n == 0 {
 			return idp.ErrNotFound
 		}
+		if err := hold(r, w.Session); err != nil {
+			return err
+		}
 		opened := `%"device":"` + literally(id) + `"%`
 		// The attempts come first: a login that is opening its session has taken one
 		// of them, and what it keeps is there when the others run.

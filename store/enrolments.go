@@ -27,7 +27,8 @@ const (
 		WHERE id = $1 AND session_id = $2 AND state = 'claimed' AND ends_at > $3
 			AND EXISTS (SELECT 1 FROM sessions s JOIN persons p ON p.id = s.person_id
 				WHERE s.id = enrolments.session_id AND s.person_id = enrolments.person_id AND s.ended_at = 0 AND s.ends_at > $3 AND p.state = 'enabled' AND p.closed_at = 0)
-			AND (card_id = '' OR EXISTS (SELECT 1 FROM cards c WHERE c.id = enrolments.card_id AND c.person_id = enrolments.person_id AND c.unbound_at = 0))`
+			AND (card_id = '' OR EXISTS (SELECT 1 FROM cards c WHERE c.id = enrolments.card_id AND c.person_id = enrolments.person_id AND c.unbound_at = 0
+				AND c.fingerprint = enrolments.fingerprint))`
 	insertDevice query = `INSERT INTO devices (id, person_id, card_id, name, platform, presence, certificate, sealed, bound_at, used_at, not_after,
 			revoked_at, suspended_at, pin_failures, sign_count, signed_at, s1, s2, s3, s4, s5)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, 0, 0, 0, $11, 0, 0, 0, 0, 0, 0)`
@@ -54,6 +55,19 @@ func (s *Store) CreateEnrolment(ctx context.Context, e *devicebind.Enrolment, w 
 	}
 	if errors.Is(err, errDuplicate) {
 		return idp.ErrConflict
+	}
+	return err
+}
+
+// hold takes the row of the session in which somebody changes their factors, if it
+// is not nobody's: it has not ended.
+func hold(r runner, session string) error {
+	if session == "" {
+		return nil
+	}
+	n, err := r.exec(with(holdSession, session, int64(0)))
+	if err == nil && n == 0 {
+		err = idp.Denied{Reason: devicebind.ReasonFactorFresh}
 	}
 	return err
 }
@@ -118,6 +132,9 @@ func (s *Store) ClaimEnrolment(ctx context.Context, e *devicebind.Enrolment, now
 // FinishEnrolment implements devicebind.EnrolmentStore.
 func (s *Store) FinishEnrolment(ctx context.Context, id []byte, sessionID string, d *devicebind.Device, now time.Time, w devicebind.With) error {
 	return s.write(ctx, func(r runner) error {
+		if err := hold(r, w.Session); err != nil {
+			return err
+		}
 		n, err := r.exec(with(finishEnrolment, id, sessionID, micros(now)))
 		if err != nil {
 			return err

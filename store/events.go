@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"math"
 	"strings"
 	"time"
 
@@ -14,7 +15,9 @@ const (
 	insertEvent query = `INSERT INTO events (id, at, kind, result, person_id, actor, client_id, session_id, address, request_id, detail)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	eventColumns query = `SELECT at, kind, result, person_id, actor, client_id, session_id, address, request_id, detail FROM events`
-	eventsOf     query = eventColumns + ` WHERE person_id = $1 AND person_id <> '' AND id >= $2 ORDER BY id DESC LIMIT $3`
+	// Each in the order of an index; $4 is the kinds, each between commas, or empty.
+	eventsOf query = eventColumns + ` WHERE person_id = $1 AND person_id <> '' AND id >= $2 AND id < $3 AND ($4 = '' OR $4 LIKE '%,' || kind || ',%')
+		ORDER BY id DESC LIMIT $5`
 	// The newest of each kind, so that one kind pushes no other away: $4 is the kinds,
 	// each between commas.
 	newestEvents query = `SELECT at, kind, result, person_id, actor, client_id, session_id, address, request_id, detail FROM (
@@ -35,7 +38,9 @@ func (s *Store) Record(ctx context.Context, events ...idp.Event) error {
 // EventFilter says which events to list.
 type EventFilter struct {
 	PersonID string    // only of this person; empty: of all
+	Kinds    []string  // of a person: only of these; empty: of all
 	Since    time.Time // not before
+	Before   time.Time // of a person: only earlier ones; zero: until now
 	Limit    int       // at most so many; 100 if 0
 }
 
@@ -47,7 +52,14 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]idp.Event, error) 
 	since := timePrefix(f.Since)
 	ask := with(eventsSince, since, int64(f.Limit))
 	if f.PersonID != "" {
-		ask = with(eventsOf, f.PersonID, since, int64(f.Limit))
+		before, kinds := timePrefix(time.UnixMicro(math.MaxInt64)), ""
+		if !f.Before.IsZero() {
+			before = timePrefix(f.Before)
+		}
+		if len(f.Kinds) > 0 {
+			kinds = "," + strings.Join(f.Kinds, ",") + ","
+		}
+		ask = with(eventsOf, f.PersonID, since, before, kinds, int64(f.Limit))
 	}
 	return s.events(ctx, ask)
 }

@@ -46,6 +46,9 @@ func (s *Store) PutPending(ctx context.Context, t *devicebind.TOTP) error {
 // BindTOTP implements devicebind.OTPStore.
 func (s *Store) BindTOTP(ctx context.Context, t *devicebind.TOTP, step int64, recovery [][]byte, now time.Time, w devicebind.With) error {
 	return s.write(ctx, func(r runner) error {
+		if err := hold(r, w.Session); err != nil {
+			return err
+		}
 		n, err := r.exec(with(bindTOTP, t.PersonID, t.SessionID, t.Pending, micros(now), step))
 		if err != nil {
 			return err
@@ -83,6 +86,9 @@ func (s *Store) UseRecovery(ctx context.Context, personID string, hash []byte, w
 // code is bound.
 func (s *Store) PutRecovery(ctx context.Context, personID string, hashes [][]byte, w devicebind.With) error {
 	return s.write(ctx, func(r runner) error {
+		if err := hold(r, w.Session); err != nil {
+			return err
+		}
 		var one int
 		if err := r.row(with(hasTOTP, personID), &one); err != nil {
 			return err
@@ -94,6 +100,9 @@ func (s *Store) PutRecovery(ctx context.Context, personID string, hashes [][]byt
 // RemoveTOTP implements devicebind.OTPStore.
 func (s *Store) RemoveTOTP(ctx context.Context, personID string, w devicebind.With) error {
 	return s.write(ctx, func(r runner) error {
+		if err := hold(r, w.Session); err != nil {
+			return err
+		}
 		n, err := r.exec(with(dropTOTP, personID))
 		if err != nil {
 			return err

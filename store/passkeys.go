@@ -71,6 +71,9 @@ func (s *Store) AddPasskey(ctx context.Context, k *devicebind.Passkey, challenge
 func (s *Store) answered(ctx context.Context, challenge []byte, endsAt time.Time, change statement, w devicebind.With) error {
 	errs := []error{idp.ErrUsed, idp.ErrConflict}
 	return s.write(ctx, func(r runner) error {
+		if err := hold(r, w.Session); err != nil {
+			return err
+		}
 		for i, c := range []statement{with(takeChallenge, challenge, micros(endsAt)), change} {
 			n, err := r.exec(c)
 			if err != nil {
@@ -106,6 +109,9 @@ func (s *Store) RemovePasskey(ctx context.Context, id []byte, personID string, a
 	return s.write(ctx, func(r runner) error {
 		owner := ""
 		if err := r.row(with(removePasskey, id, personID), &owner); err != nil {
+			return err
+		}
+		if err := hold(r, w.Session); err != nil {
 			return err
 		}
 		for _, end := range []statement{

@@ -63,7 +63,14 @@ const (
 
 // BindFirst implements portal.Cards.
 func (s *Store) BindFirst(ctx context.Context, c *idp.Card, events ...idp.Event) error {
-	err := s.bind(ctx, bindFirst, c, events)
+	err := s.bind(ctx, bindFirst, c, events, func(r runner) error {
+		for _, e := range events {
+			if err := hold(r, e.SessionID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if missing(err) {
 		return directory.ErrSecond
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,14 +13,19 @@ const (
 	evidenceOf query = `SELECT id, evidence FROM sessions WHERE person_id = $1 AND id = $2`
 	// What may be added to a person, in a session.
 	addedIn query = `SELECT at, kind, detail FROM events WHERE person_id = $1 AND person_id <> '' AND id >= $2 AND session_id = $3 AND result = 'ok'
-		AND kind IN ('phone.bind', 'passkey.add', 'otp.bind', 'otp.recovery', 'card.bind', 'password.change', 'password.card') ORDER BY id LIMIT 50`
+		AND kind IN ('phone.bind', 'passkey.add', 'otp.bind', 'otp.recovery', 'card.bind', 'password.change', 'password.card',
+		'account.bind', 'account.claim') ORDER BY id LIMIT 50`
 	suspendAdded query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND person_id = $3 AND revoked_at = 0 AND suspended_at = 0`
 	dropAdded    query = `DELETE FROM totp WHERE person_id = $1 AND bound_at = $2`
+	// One-time codes have no name in the evidence.
+	byCodes         query = `SELECT id, evidence FROM sessions WHERE person_id = $1 AND evidence LIKE '%"method":"otp"%'`
+	endCodesSession query = `UPDATE sessions SET ended_at = $2 WHERE id = $1 AND person_id = $3 AND ended_at = 0`
+	endCodesGrants  query = `UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND session_id <> '' AND revoked_at = 0`
 )
 
 // undoing takes back what somebody else added to a person's ways to log in: phones
 // are suspended, passkeys and one-time codes removed, and what those opened ends
-// and is looked through likewise. Cards and passwords are only found: they need
+// and is looked through likewise. Cards, passwords and accounts are only found: they need
 // the person.
 type undoing struct {
 	store    *Store
@@ -99,7 +105,7 @@ func (u *undoing) undo(e idp.Event) error {
 		id, _ := base64.RawURLEncoding.DecodeString(thing) // what can't be read is nobody's
 		return u.end("passkey.remove", "passkey", thing, with(dropPasskey, notNil(id), u.personID))
 	case "otp.bind":
-		return u.end("otp.remove", "", "", with(dropAdded, u.personID, micros(e.At)))
+		return u.endCodes(e.At)
 	case "otp.recovery":
 		_, err := u.runner.exec(with(dropRecovery, u.personID))
 		return err
@@ -114,12 +120,7 @@ func (u *undoing) end(kind, evidence, thing string, change statement) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	u.events = append(u.events, idp.Event{At: u.now, Kind: kind, Result: "ok", PersonID: u.personID,
-		Detail: strings.TrimSpace(evidence + " " + thing + " added in a session that its person reported")})
-	if kind == "otp.remove" {
-		_, err := u.runner.exec(with(dropRecovery, u.personID))
-		return err
-	}
+	u.note(kind, evidence+" "+thing+" ")
 	opened := `%"` + evidence + `":"` + literally(thing) + `"%`
 	list := []statement{with(endAttemptSessions, u.personID, micros(u.now), opened), with(endAttemptGrants, u.personID, micros(u.now), opened)}
 	if evidence == "device" {
@@ -131,6 +132,47 @@ func (u *undoing) end(kind, evidence, thing string, change statement) error {
 		}
 	}
 	theirs, err := names(u.runner, with(attemptSessions, u.personID, opened))
+	if err != nil {
+		return err
+	}
+	return u.added(theirs, "")
+}
+
+func (u *undoing) note(kind, thing string) {
+	u.events = append(u.events, idp.Event{At: u.now, Kind: kind, Result: "ok", PersonID: u.personID, Detail: thing + "added in a session that its person reported"})
+}
+
+// endCodes is end for one-time codes that were bound then: whoever was logged in
+// by one since was so by these.
+func (u *undoing) endCodes(bound time.Time) error {
+	n, err := u.runner.exec(with(dropAdded, u.personID, micros(bound)))
+	if err != nil || n == 0 {
+		return err
+	}
+	u.note("otp.remove", "")
+	if _, err := u.runner.exec(with(dropRecovery, u.personID)); err != nil {
+		return err
+	}
+	var theirs []string
+	err = u.runner.rows(with(byCodes, u.personID), func(scan scan) error {
+		var id string
+		var evidence []idp.Evidence
+		if err := scan(&id, document{&evidence}); err != nil {
+			return err
+		}
+		since := func(e idp.Evidence) bool { return e.Method == idp.MethodOTP && !e.At.Before(bound) }
+		if slices.ContainsFunc(evidence, since) {
+			theirs = append(theirs, id)
+		}
+		return nil
+	})
+	for _, id := range theirs {
+		for _, st := range []statement{with(endCodesSession, id, micros(u.now), u.personID), with(endCodesGrants, id, micros(u.now))} {
+			if err == nil {
+				_, err = u.runner.exec(st)
+			}
+		}
+	}
 	if err != nil {
 		return err
 	}

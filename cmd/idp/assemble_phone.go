@@ -48,6 +48,7 @@ func (h *house) newFactors(ctx context.Context, o assembleOptions, pages *templa
 	if err != nil {
 		return nil, err
 	}
+	h.gate.Codes = keeper.GuessKey
 	f := &factors{keeper: keeper, stop: make(chan struct{})}
 	f.changes = &devicebind.Factors{Store: h.store, Now: now}
 	f.notifier = &devicebind.Notifier{Now: now, Every: 40 * time.Millisecond, Logger: h.logger}
@@ -266,13 +267,13 @@ func (h *house) mountPhone(o assembleOptions, pages *templates.Renderer) {
 	}
 	(&phone.Handler{
 		Enrolments: h.factors.enroller, Logins: h.factors.attempts, Devices: h.factors.devices, Pages: pages,
-		History: phone.History{Events: h.eventsOf, Client: h.clients.Client}, Now: o.Now, Logger: h.logger,
+		History: phone.History{Events: h.decidedBy, Client: h.clients.Client}, Now: o.Now, Logger: h.logger,
 	}).Mount(h.mounts)
 }
 
-// eventsOf are a person's newest events.
-func (h *house) eventsOf(ctx context.Context, personID string, since time.Time) ([]idp.Event, error) {
-	return h.store.Events(ctx, store.EventFilter{PersonID: personID, Since: since, Limit: 500})
+// decidedBy is what a person's phones decided.
+func (h *house) decidedBy(ctx context.Context, a phone.AskDecided) ([]idp.Event, error) {
+	return h.store.Events(ctx, store.EventFilter(a))
 }
 
 // changesOf are what was done to a person's ways to log in.

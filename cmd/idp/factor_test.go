@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -111,7 +112,9 @@ func (d *desk) exits(want int, args ...string) {
 }
 
 // phone binds one.
-func (d *desk) phone() string {
+func (d *desk) phone() string { return d.newPhone().DeviceID }
+
+func (d *desk) newPhone() *app.Phone {
 	d.Helper()
 	ctx := idp.WithOrigin(d.Context(), idp.Origin{City: true})
 	e := d.factors.enroller
@@ -121,13 +124,14 @@ func (d *desk) phone() string {
 	d.must(err)
 	key, err := app.NewKey(nil)
 	d.must(err)
-	claim, err := app.NewClaim(link, &app.Phone{Origin: link.Origin, DeviceID: link.ID, Name: "手機", Key: key}, "Android", "294716")
+	phone := &app.Phone{Origin: link.Origin, DeviceID: link.ID, Name: "手機", Key: key}
+	claim, err := app.NewClaim(link, phone, "Android", "294716")
 	d.must(err)
 	_, err = e.Claim(ctx, link.ID, *claim)
 	d.must(err)
 	_, err = e.Confirm(ctx, d.who, link.ID)
 	d.must(err)
-	return link.ID
+	return phone
 }
 
 // told takes the mails that wait.
@@ -290,5 +294,78 @@ func TestPasskeys_ModelsOfTheConfiguration(t *testing.T) {
 	a.AAGUID = model
 	if _, err := d.factors.passkeys.Add(d.Context(), d.who, "x", maker.Create(a, model, challenge)); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who mistyped their one-time codes is locked for a quarter of an hour: the
+// helpdesk sees it and unlocks it, as after wrong passwords.
+func TestT143_TheHelpdeskUnlocksCodes(t *testing.T) {
+	d := newDesk(t)
+	account := d.plan.Staff[0].Single
+	otp := d.factors.otp
+	offer, err := otp.Begin(d.Context(), d.who)
+	d.must(err)
+	code, err := totp.GenerateCode(offer.Secret, time.Now())
+	d.must(err)
+	recovery, err := otp.Confirm(d.Context(), d.who, code)
+	d.must(err)
+	locked := func() bool { return strings.Contains(d.ok("account", "show", account), `"locked": true`) }
+	if locked() {
+		t.Fatalf("locked: %s", d.ok("account", "show", account))
+	}
+	for range 5 {
+		if err := otp.Verify(d.Context(), d.who.Person.ID, "aaaaa-aaaaa"); err == nil {
+			t.Fatal("a wrong code is right")
+		}
+	}
+	if err := otp.Verify(d.Context(), d.who.Person.ID, recovery[0]); !errors.Is(err, idp.Denied{Reason: idp.ReasonLocked}) {
+		t.Fatalf("after five wrong ones: %v", err)
+	}
+	if !locked() {
+		t.Error("the helpdesk sees no lock")
+	}
+	d.ok("account", "unlock", account, "--reason", "mistyped")
+	if locked() {
+		t.Error("still locked")
+	}
+	d.must(otp.Verify(d.Context(), d.who.Person.ID, recovery[0]))
+}
+
+// Where the city has a lock stop everything, a locked person's phone is refused:
+// when it scans, and when the lock came between its approval and the login.
+func TestT137_ALockStopsPhonesWhereTheCitySaysSo(t *testing.T) {
+	for _, all := range []bool{true, false} {
+		d := newDeskWith(t, func(c *config.Config) { c.Lockout.All = all })
+		phone, attempts := d.newPhone(), d.factors.attempts
+		handle, now := sha256.Sum256([]byte("flow")), time.Now()
+		d.must(d.store.CreateFlow(t.Context(), &idp.Flow{Handle: handle[:], Browser: handle[:], Ask: idp.Ask{ClientID: "documents", At: now}, CreatedAt: now, EndsAt: now.Add(time.Hour)}))
+		scan := func(at time.Time) (*devicebind.Scanned, error) {
+			req, err := phone.NewScan(d.factors.codes.Make(handle[:], devicebind.PC{}).Text, at)
+			d.must(err)
+			return attempts.Scan(t.Context(), *req)
+		}
+		seen, err := scan(now)
+		d.must(err)
+		view, err := attempts.Look(t.Context(), handle[:], handle[:])
+		d.must(err)
+		req, err := phone.NewDecision(seen, devicebind.VerdictApprove, view.Number, "294716", time.Now())
+		d.must(err)
+		d.must(attempts.Decide(t.Context(), *req))
+		for range 5 {
+			if _, err := d.gate.CheckPassword(t.Context(), d.plan.Staff[0].Single, "Wrong-1234-word"); err == nil {
+				t.Fatal("a wrong password is right")
+			}
+		}
+		_, err = attempts.Approved(t.Context(), handle[:], handle[:])
+		if locked := errors.Is(err, idp.Denied{Reason: idp.ReasonLocked}); locked != all || !all && err != nil {
+			t.Errorf("all %v: the approval: %v", all, err)
+		}
+		if _, err = attempts.Use(t.Context(), handle[:], handle[:]); (err != nil) != all {
+			t.Errorf("all %v: used: %v", all, err)
+		}
+		_, err = scan(now.Add(time.Second))
+		if locked := errors.Is(err, idp.Denied{Reason: idp.ReasonLocked}); locked != all {
+			t.Errorf("all %v: a scan: %v", all, err)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/config"
+	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/store"
@@ -164,7 +165,13 @@ func (o *opened) gate(ctx context.Context) (*directory.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.join(newGate(o.config, o.store, sealer, o.logger, time.Now)), nil
+	keeper, err := devicebind.NewKeeper(sealer)
+	if err != nil {
+		return nil, err
+	}
+	gate := d.join(newGate(o.config, o.store, sealer, o.logger, time.Now))
+	gate.Codes = keeper.GuessKey
+	return gate, nil
 }
 
 // operator is who runs this command, for the record.

@@ -3,7 +3,9 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -58,6 +60,38 @@ func TestPasskey_IsAddedAndLogsIn(t *testing.T) {
 	b.until(w.system("documents") + "/")
 	if who, acr := b.text("#who"), b.text(`td[data-claim="acr"]`); !strings.Contains(who, m.Name) || acr != "urn:taipeion:acr:2" {
 		t.Errorf("came as %q with %q", who, acr)
+	}
+	b.quiet()
+}
+
+// Who leaves the login page open longer than a challenge lives is still offered
+// their passkey, with a new one.
+func TestPasskey_TheOfferIsRenewed(t *testing.T) {
+	w := theCity(t)
+	b := newTab(t)
+	b.hasFinger()
+	_, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: `{ const wait = window.setTimeout; window.waits = []; window.setTimeout = (f, ms) => {
+			if (ms >= 60000) { window.waits.push(ms); ms = 200; }
+			return wait(f, ms);
+		}; }`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.open(w.system("mail") + "/")
+	b.click(`nav.tabs a[href*="/login/password"]`)
+	b.until(w.Issuer + "/login/password")
+	asked := func() int {
+		return eval[int](b, `performance.getEntriesByType("resource").filter((e) => e.name.includes("/login/passkey/options")).length`)
+	}
+	for deadline := time.Now().Add(patience); asked() < 3; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("asked %d times", asked())
+		}
+	}
+	if wait := eval[int](b, "window.waits[0]"); wait < 5*60*1000 || wait >= 10*60*1000 {
+		t.Errorf("renewed after %d ms, a challenge lives ten minutes", wait)
 	}
 	b.quiet()
 }

@@ -58,7 +58,7 @@ func (p *handset) another(t *testing.T, w *world) *handset {
 func (p *handset) at(screen string) {
 	p.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(30 * time.Millisecond) {
-		now := eval[string](p.tab, `document.body.dataset.at || ""`)
+		now := eval[string](p.tab, `document.body?.dataset.at || ""`)
 		if now == screen {
 			return
 		}

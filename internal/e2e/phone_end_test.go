@@ -1,9 +1,16 @@
 package e2e
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/store"
 )
 
 // Somebody approved what was not theirs, and says so afterwards: whoever got in
@@ -177,4 +184,72 @@ func TestT132_ExpiresAfter121Seconds(t *testing.T) {
 	p.enter(pc.number())
 	p.at("approved")
 	pc.until(w.system("documents") + "/")
+}
+
+// The history goes back ninety days, page after page.
+func TestPhone_HistoryHasOlderOnes(t *testing.T) {
+	w := theCity(t)
+	m := owner(t, w, 0)
+	p := newPhone(t, w)
+	p.bind(w, m)
+	db, err := store.Open(t.Context(), store.Options{SQLite: filepath.Join(w.dir, "idp.db"), NoMigrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	a, err := db.Account(t.Context(), m.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []idp.Event
+	for i := range 120 {
+		list = append(list, idp.Event{At: time.Now().Add(-time.Duration(i+1) * 12 * time.Hour), Kind: "phone.deny", Result: "ok", PersonID: a.PersonID, ClientID: "documents",
+			Detail: "device another"})
+	}
+	if err := db.Record(t.Context(), list...); err != nil {
+		t.Fatal(err)
+	}
+	rows := func() int { return eval[int](p.tab, `document.querySelectorAll("[data-log] li").length`) }
+	older := `[data-screen="history"] [data-do="older"]`
+	p.click(`[data-do="history"]`)
+	p.at("history")
+	p.untilText(`[data-screen="history"] [data-fill="source"]`, "九十天")
+	for _, want := range []int{50, 100, 120} { // and what the person decided in other stories
+		for deadline := time.Now().Add(patience); rows() < want && time.Now().Before(deadline); time.Sleep(30 * time.Millisecond) {
+		}
+		if got := rows(); got < want || want < 120 && got > want+1 { // a note of this phone's own
+			t.Fatalf("%d decisions are shown, want %d", got, want)
+		}
+		if want < 120 {
+			p.click(chromedp.CSS(older))
+		}
+	}
+	if eval[bool](p.tab, `!document.querySelector('`+older+`').hidden`) {
+		t.Error("there is nothing older, and it is offered")
+	}
+	p.quiet()
+}
+
+// A computer whose browser runs no scripts: the page comes again by itself, shows
+// the number, and has a button at the end.
+func TestPhone_ComputerWithoutScripts(t *testing.T) {
+	w := theCity(t)
+	m := owner(t, w, 0)
+	p := newPhone(t, w)
+	p.bind(w, m)
+	pc := newTab(t)
+	if _, err := chromedp.Call(pc.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
+	pc.toQR(w, "documents")
+	p.scan(pc)
+	p.at("approve")
+	p.enter(pc.number())
+	p.at("approved")
+	pc.click(`#qr[data-state="approved"] #qr-form button`)
+	pc.until(w.system("documents") + "/")
+	if who := pc.text("#who"); !strings.Contains(who, m.Name) {
+		t.Errorf("came as %q", who)
+	}
+	p.quiet()
 }

@@ -61,10 +61,14 @@
     if (adding || !PublicKeyCredential.isConditionalMediationAvailable || !document.querySelector('[autocomplete~="webauthn"]')) { return; }
     PublicKeyCredential.isConditionalMediationAvailable().then(function (can) {
       if (!can) { return; }
-      offer = new AbortController();
+      var mine = offer = new AbortController();
       form.elements.account.value = ''; // whoever it is that the browser offers
       return options().then(function (publicKey) {
-        return navigator.credentials.get({ publicKey: publicKey, mediation: 'conditional', signal: offer.signal });
+        // An offer waits as long as the page is open, its challenge does not.
+        setTimeout(function () {
+          if (offer === mine) { mine.abort(); propose(); }
+        }, publicKey.timeout * 0.9);
+        return navigator.credentials.get({ publicKey: publicKey, mediation: 'conditional', signal: mine.signal });
       }).then(send);
     }).catch(function () { /* the button is still there */ });
   }

@@ -15,11 +15,11 @@ export async function usable() { return (await vault.accounts()).filter((account
 
 // self asks something about this phone's own account, signed by its key; shown
 // makes, of the bytes that are signed, the proof that its person is there.
-async function self(account, action, shown = () => ({})) {
+async function self(account, action, { shown = () => ({}), more = {} } = {}) {
   const asked = { device_id: account.device, action, time: now(), nonce: nonce() };
   const lines = [location.origin, asked.action, asked.device_id, asked.time, asked.nonce];
   const { bytes, signature } = await statement(account.key, 'taipeion-phone-self-v1', lines);
-  return call('POST', 'self', { body: { ...asked, signature, ...await shown(bytes) } });
+  return call('POST', 'self', { body: { ...asked, ...more, signature, ...await shown(bytes) } });
 }
 
 function row(account, act) {
@@ -120,7 +120,7 @@ async function remove(button) {
   }
   let end = 'removed';
   try {
-    await self(looked, 'unbind', present);
+    await self(looked, 'unbind', { shown: present });
   } catch (cause) {
     const reason = cause instanceof Problem ? cause.reason : 'internal';
     if (reason === 'presence.failed' || reason === 'pin_wrong') {
@@ -139,16 +139,17 @@ async function remove(button) {
   show(end);
 }
 
-// decided asks the server what this person's phones decided; nothing without a
-// network.
-async function decided(account) {
+// decided asks the server for a page of what this person's phones decided; nothing
+// without a network.
+async function decided(account, before) {
   try {
     const english = document.documentElement.lang === 'en';
-    const { decided: all = [] } = await self(account, 'status');
-    return all.map((entry) => ({
+    const { decided: all = [], decided_before: older = 0 } = await self(account, 'status', { more: { before } });
+    const entries = all.map((entry) => ({
       at: entry.at, system: (english && entry.client_name_en) || entry.client_name || text('portal'), person: account.person,
       result: entry.ok ? entry.decision : 'failed', place: text(entry.here ? 'here' : 'elsewhere'), browser: '',
     }));
+    return { entries, older };
   } catch {
     return null;
   }
@@ -156,19 +157,27 @@ async function decided(account) {
 
 const TOGETHER = 15000; // ms: as far apart may the two notes of one decision be
 
-// history is what this phone noted and what the server knows beyond that.
-async function history() {
-  const own = await vault.approvals();
-  const told = await Promise.all((await usable()).map(decided));
-  const more = told.flatMap((all) => all ?? []).filter((entry) => !own.some(
+let seen; // what the history shows
+
+// read takes one page more of what the server knows of each account. What it did not
+// answer is asked for again.
+async function read(record) {
+  const answers = await Promise.all(record.next.map(async ([account, before]) => [account, before, await decided(account, before)]));
+  record.whole = record.whole && answers.every(([, , answer]) => answer);
+  record.told.push(...answers.flatMap(([, , answer]) => answer?.entries ?? []));
+  record.next = answers.filter(([, , answer]) => !answer || answer.older).map(([account, before, answer]) => [account, answer?.older ?? before]);
+}
+
+// entries are what this phone noted and what the server knows beyond that.
+function entries({ own, told }) {
+  const beyond = told.filter((entry) => !own.some(
     (other) => other.result === entry.result && other.system === entry.system && Math.abs(other.at - entry.at) < TOGETHER));
-  const entries = [...own, ...more].sort((one, other) => other.at - one.at);
-  return { entries, whole: told.length > 0 && told.every(Boolean) };
+  return [...own, ...beyond].sort((one, other) => other.at - one.at);
 }
 
 function logRow(entry) {
-  const seen = [entry.browser, entry.place].filter(Boolean).join(' · ');
-  const item = clone('log', { system: entry.system, time: moment(entry.at), seen, result: text('result.' + entry.result) });
+  const about = [entry.browser, entry.place].filter(Boolean).join(' · ');
+  const item = clone('log', { system: entry.system, time: moment(entry.at), seen: about, result: text('result.' + entry.result) });
   item.querySelector('.badge').classList.toggle('bad', entry.result !== 'approve');
   const not = item.querySelector('[data-do="not-me"]');
   not.hidden = !mayReport(entry);
@@ -193,22 +202,39 @@ async function notMe(button) {
   }
 }
 
+function drawHistory(root, record) {
+  const all = entries(record);
+  fill(root, { source: text(record.whole ? 'source.all' : 'source.phone') });
+  root.querySelector('[data-empty]').hidden = all.length > 0;
+  root.querySelector('[data-do="older"]').hidden = !record.next.some(([, before]) => before > 0);
+  const log = root.querySelector('[data-log]');
+  log.hidden = all.length === 0;
+  log.replaceChildren(...all.map(logRow));
+}
+
 async function showHistory() {
   const root = show('history', { source: '' });
   const left = leaves();
-  const draw = ({ entries, whole }) => {
-    if (left.aborted) { return; }
-    fill(root, { source: text(whole ? 'source.all' : 'source.phone') });
-    root.querySelector('[data-empty]').hidden = entries.length > 0;
-    const log = root.querySelector('[data-log]');
-    log.hidden = entries.length === 0;
-    log.replaceChildren(...entries.map(logRow));
-  };
-  draw({ entries: await vault.approvals(), whole: false });
-  draw(await history());
+  const accounts = await usable();
+  const record = { own: await vault.approvals(), told: [], next: [], whole: false };
+  if (left.aborted) { return; }
+  seen = record;
+  drawHistory(root, record);
+  record.next = accounts.map((account) => [account, 0]);
+  record.whole = accounts.length > 0;
+  await read(record);
+  if (!left.aborted) { drawHistory(root, record); }
+}
+
+async function showOlder() {
+  const left = leaves();
+  const record = seen;
+  await read(record);
+  if (!left.aborted) { drawHistory(screen('history'), record); }
 }
 
 on('account', showAccount);
 on('remove', (button) => busy(button, () => remove(button)));
 on('history', showHistory);
+on('older', (button) => busy(button, showOlder));
 on('not-me', (button) => busy(button, () => notMe(button)));
