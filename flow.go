@@ -17,6 +17,7 @@ type Ask struct {
 	PromptConsent bool      `json:"prompt_consent,omitempty"` // consent asked again
 	PromptSelect  bool      `json:"prompt_select,omitempty"`  // choose the account
 	Subject       string    `json:"subject,omitempty"`        // id_token_hint or the claims parameter: nobody else will do
+	Subjects      []string  `json:"subjects,omitempty"`       // the claims parameter: one of these, where it names several
 	LoginHint     string    `json:"login_hint,omitempty"`
 	Locales       string    `json:"locales,omitempty"` // ui_locales
 	Display       string    `json:"display,omitempty"`

@@ -79,6 +79,20 @@ func TestZeroConfigurationWorks(t *testing.T) {
 	}
 }
 
+// A file of comments alone is all defaults, as an empty one is.
+func TestT225_NothingButComments(t *testing.T) {
+	for _, text := range []string{"", "\n", "# issuer: https://id.example\n", "---\n", "~\n"} {
+		path := filepath.Join(t.TempDir(), "idp.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(path)
+		if err == nil || !strings.Contains(err.Error(), "issuer: is required") || strings.Count(err.Error(), "\n") > 0 {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestT225_ErrorsNameTheLineOrTheKey(t *testing.T) {
 	const good = "issuer: http://localhost:8080\n"
 	for text, want := range map[string]string{

@@ -76,6 +76,10 @@ func read(path string) ([]byte, error) {
 // decode is strict: an unknown key or one that is there twice is an error that
 // names its line.
 func decode(path string, data []byte, into any) error {
+	var anything any
+	if err := yaml.Unmarshal(data, &anything); err == nil && anything == nil {
+		return nil // comments alone: decoding that would wipe the defaults
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
 	err := dec.Decode(into)
 	if errors.Is(err, io.EOF) {

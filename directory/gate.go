@@ -105,7 +105,7 @@ func (g *Gate) CheckPassword(ctx context.Context, name, password string) (_ *idp
 
 // look looks at the password of a try that was counted, and settles it.
 func (g *Gate) look(ctx context.Context, account *idp.Account, reserved *Reservation, password, source string) (*idp.Person, error) {
-	if !reserved.NameLockedUntil.IsZero() {
+	if reserved.showsLock() {
 		g.record(ctx, account, string(idp.ReasonLocked), "")
 		return nil, &Refusal{Reason: idp.ReasonLocked, Until: reserved.NameLockedUntil}
 	}
@@ -207,7 +207,7 @@ func (g *Gate) resolve(ctx context.Context, name string) (*idp.Account, Try, err
 			account = nil
 		}
 	}
-	t := Try{NameKey: g.nameKey(normal), At: g.Now(), Rules: g.Rules}
+	t := Try{NameKey: g.nameKey(normal), Spelling: g.key("spelling", name), At: g.Now(), Rules: g.Rules}
 	if account != nil {
 		t.PersonKey = g.personKey(account.PersonID)
 	} else {
@@ -317,14 +317,6 @@ func (g *Gate) otherNames(ctx context.Context, personID, nameKey string) ([]stri
 		}
 	}
 	return keys, nil
-}
-
-func (g *Gate) lockedMeanwhile(ctx context.Context, r *Reservation) error {
-	until, _, err := g.Tries.LockedUntil(ctx, r.NameKey, g.Now(), r.Rules)
-	if err != nil || until.IsZero() {
-		return &Refusal{Reason: idp.ReasonWrong}
-	}
-	return &Refusal{Reason: idp.ReasonLocked, Until: until}
 }
 
 // rightButClosed is for the right password of an account that its directory

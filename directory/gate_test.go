@@ -256,6 +256,35 @@ func TestT073_OtherSpellingsOfALockedPersonSayWrong(t *testing.T) {
 	})
 }
 
+// Nor does another way to write the name that locked: of a person's name and of
+// nobody's alike.
+func TestT073_OnlyTheSpellingThatLockedSaysLocked(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"ab1234", "zz9999"} {
+			before := w.looks.n.Load()
+			others := []string{strings.ToUpper(name), `TPEAD\` + name, name + "@tpead.gov.taipei", " " + name, "ａｂ１２３４"}
+			if name == "zz9999" {
+				others[4] = "ｚｚ９９９９"
+			}
+			for range 5 {
+				w.try(name, "wrong")
+			}
+			for _, other := range others {
+				for range 6 { // not counted: it locks for no other spelling
+					w.want(w.try(other, rightPassword), "wrong")
+				}
+			}
+			w.want(w.try(name, rightPassword), "locked until 15m0s")
+			if n := w.looks.n.Load() - before; name == "ab1234" && n != 5 {
+				t.Errorf("%d looks", n)
+			}
+		}
+		w.at(15*time.Minute + time.Second)
+		w.want(w.try("AB1234", rightPassword), "ok")
+		w.want(w.try("ab1234", rightPassword), "ok")
+	})
+}
+
 func TestT075_UnknownNamesLockAlike(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		var known, unknown []string

@@ -41,6 +41,7 @@ type Accounts interface {
 type Try struct {
 	NameKey   string // the spelling's counter: decides what page is shown
 	PersonKey string // the person's counter: decides whether we look
+	Spelling  string // how the name was typed, as a keyed hash; empty: does not matter
 	At        time.Time
 	Rules     policy.Lockout
 }
@@ -49,6 +50,7 @@ type Try struct {
 type Reservation struct {
 	Try
 	NameLockedUntil   time.Time // the spelling was locked already: not counted, not looked at
+	NameLockedBy      string    // the spelling of the try that locked it; empty: shown to any
 	PersonLockedUntil time.Time // the person was locked already: not looked at
 	LocksName         bool      // this very try set the spelling's lock
 	LocksPerson       bool      // this very try set the person's lock
@@ -81,6 +83,9 @@ type Tries interface {
 	// LockedUntil returns the end of a counter's lock, zero if it has none, and
 	// its failures within the window that ends at now.
 	LockedUntil(ctx context.Context, key string, now time.Time, rules policy.Lockout) (until time.Time, failures int, err error)
+	// LockedBy returns the spelling of the try that a name's counter counted last:
+	// of a locked one, the try that locked it.
+	LockedBy(ctx context.Context, key string) (spelling string, err error)
 	// NoteSource remembers that the source failed on the name.
 	NoteSource(ctx context.Context, source, nameKey string, at time.Time) error
 	// SourceNames counts the distinct names the source failed on since then,

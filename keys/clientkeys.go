@@ -65,7 +65,7 @@ func VerifyWithJWKS(jws, jwks string, algs []string) (claims []byte, err error) 
 }
 
 // plainHeader tells whether the protected header neither brings a key or points
-// to one, nor asks for an extension.
+// to one, nor asks for an extension, nor says that it is another kind of token.
 func plainHeader(jws string) bool {
 	encoded, _, _ := strings.Cut(jws, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(encoded)
@@ -81,7 +81,19 @@ func plainHeader(jws string) bool {
 			return false
 		}
 	}
-	return true
+	typ, found := head["typ"]
+	return !found || assertionTyp(typ)
+}
+
+// assertionTyp tells a client assertion's typ from those of other kinds of
+// token, which the client may have signed for somebody else (RFC 8725 section 3.11).
+func assertionTyp(raw json.RawMessage) bool {
+	var typ string
+	if err := json.Unmarshal(raw, &typ); err != nil {
+		return false
+	}
+	typ = strings.TrimPrefix(strings.ToLower(typ), "application/") // RFC 7515 section 4.1.9
+	return typ == "jwt" || typ == "client-authentication+jwt"
 }
 
 // mayVerify applies what the key says of itself and what the header asks for.

@@ -176,6 +176,11 @@ func TestT040_VerifyWithJWKSRefusesForgedAssertions(t *testing.T) {
 	if _, err := VerifyWithJWKS(clientSign(t, "ES256", own, "own", nil), set, nil); err != nil {
 		t.Fatal(err)
 	}
+	for _, typ := range []string{"JWT", "jwt", "application/jwt", "client-authentication+jwt"} {
+		if _, err := VerifyWithJWKS(clientSign(t, "ES256", own, "own", map[jose.HeaderKey]any{"typ": typ}), set, nil); err != nil {
+			t.Errorf("typ %s: %v", typ, err)
+		}
+	}
 	embedded, err := jose.NewSigner(jose.SigningKey{Algorithm: "ES256", Key: foreign}, &jose.SignerOptions{EmbedJWK: true})
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +198,9 @@ func TestT040_VerifyWithJWKSRefusesForgedAssertions(t *testing.T) {
 		"encryption key":  clientSign(t, "RS256", weak, "enc", nil),
 		"wrong kid":       clientSign(t, "ES256", own, "other", nil),
 		"jku":             clientSign(t, "ES256", own, "own", map[jose.HeaderKey]any{"jku": "http://127.0.0.1:1/"}),
+		"an access token": clientSign(t, "ES256", own, "own", map[jose.HeaderKey]any{"typ": "at+jwt"}),
+		"a logout token":  clientSign(t, "ES256", own, "own", map[jose.HeaderKey]any{"typ": "application/logout+jwt"}),
+		"typ is no text":  clientSign(t, "ES256", own, "own", map[jose.HeaderKey]any{"typ": 1}),
 		"x5u":             clientSign(t, "ES256", own, "own", map[jose.HeaderKey]any{"x5u": "http://127.0.0.1:1/"}),
 		"x5c":             clientSign(t, "ES256", own, "own", map[jose.HeaderKey]any{"x5c": []string{}}),
 		"none":            forge(`{"alg":"none","kid":"own"}`, func([]byte) []byte { return nil }),

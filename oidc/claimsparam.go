@@ -30,7 +30,7 @@ func (c *claimWish) wanted() []json.RawMessage {
 	if c == nil {
 		return nil
 	}
-	if len(c.Value) > 0 {
+	if len(c.Value) > 0 && string(c.Value) != "null" {
 		return append([]json.RawMessage{c.Value}, c.Values...)
 	}
 	return c.Values
@@ -77,11 +77,8 @@ func (q *request) readClaims(text string) error {
 		return newFault(codeInvalidRequest, "claims is not the JSON that it should be")
 	}
 	for _, part := range []map[string]*claimWish{q.claims.IDToken, q.claims.UserInfo} {
-		if sub := part["sub"].strings(); len(sub) == 1 {
-			if q.ask.Subject != "" && q.ask.Subject != sub[0] {
-				return newFault(codeInvalidRequest, "claims names two people")
-			}
-			q.ask.Subject = sub[0] // Core section 5.5.1: must be that person
+		if sub := part["sub"]; len(sub.wanted()) > 0 && !q.narrow(sub.strings()) {
+			return newFault(codeInvalidRequest, "the claims name nobody who could come")
 		}
 	}
 	q.ask.Scopes = q.consentScopes()
@@ -103,6 +100,25 @@ func (q *request) readClaims(text string) error {
 		q.ask.Essential = levels
 	}
 	return nil
+}
+
+// narrow says that it must be one of these people (Core section 5.5.1), and one
+// of those named before. It tells whether that leaves anybody.
+func (q *request) narrow(subjects []string) bool {
+	before := q.ask.Subjects
+	if q.ask.Subject != "" {
+		before = []string{q.ask.Subject}
+	}
+	subjects = slices.DeleteFunc(slices.Clone(subjects), func(s string) bool {
+		return s == "" || len(before) > 0 && !contains(before, s)
+	})
+	q.ask.Subject, q.ask.Subjects = "", nil
+	if len(subjects) == 1 {
+		q.ask.Subject = subjects[0]
+	} else {
+		q.ask.Subjects = subjects
+	}
+	return len(subjects) > 0
 }
 
 // consentScopes are the scopes that the person is asked about: those that will

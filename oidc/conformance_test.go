@@ -61,6 +61,8 @@ var basicOP = []struct {
 			t.Errorf("logged in %v s ago", age)
 		}
 	}},
+	{name: "max_age of many digits", extra: []string{"max_age", "99999999999999999999"}},
+	{name: "max_age with a sign", extra: []string{"max_age", "+5"}, error: "invalid_request"},
 	{name: "max_age negative", extra: []string{"max_age", "-1"}, error: "invalid_request"},
 	{name: "unknown parameters are ignored", extra: []string{"extra", "foobar", "flow", "x"}},
 	{name: "login_hint", extra: []string{"login_hint", "ab1234"}},

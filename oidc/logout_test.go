@@ -249,6 +249,22 @@ func TestClaimsParameter(t *testing.T) {
 	if a := b.authorize(w.request("app", "claims", `{"id_token":{"sub":{"value":"sub-lin"}}}`, "prompt", "none")); a.sent().Get("error") != "login_required" {
 		t.Errorf("another sub: %v", a.location())
 	}
+	for request, want := range map[string]string{
+		`{"id_token":{"sub":{"values":["sub-lin","sub-wang"]}}}`:                                        "",
+		`{"id_token":{"sub":{"values":["sub-lin","sub-x"]}}}`:                                           "login_required",
+		`{"userinfo":{"sub":{"values":["sub-lin","sub-x"]}}}`:                                           "login_required",
+		`{"id_token":{"sub":{"values":["sub-lin","sub-wang"]}},"userinfo":{"sub":{"value":"sub-lin"}}}`: "login_required",
+		`{"id_token":{"sub":{"values":["sub-lin","sub-x"]}},"userinfo":{"sub":{"value":"sub-wang"}}}`:   "invalid_request",
+		`{"id_token":{"sub":{"value":""}}}`:                                                             "invalid_request",
+		`{"id_token":{"sub":{"value":null}}}`:                                                           "",
+		`{"id_token":{"sub":{"value":5}}}`:                                                              "invalid_request",
+		`{"id_token":{"sub":{"values":[5,"sub-lin"]}}}`:                                                 "login_required",
+		`{"id_token":{"sub":{"essential":true}}}`:                                                       "",
+	} {
+		if a := b.authorize(w.request("app", "claims", request, "prompt", "none")); a.sent().Get("error") != want {
+			t.Errorf("%s: %v", request, a.location())
+		}
+	}
 	for _, bad := range []string{"x", "[]", `{"id_token":[]}`, `{"id_token":{"acr":1}}`, strings.Repeat(`{"a":`, 5000)} {
 		if a := b.authorize(w.request("app", "claims", bad)); a.sent().Get("error") != "invalid_request" {
 			t.Errorf("%.20s: %v", bad, a.location())

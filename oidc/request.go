@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -167,8 +168,8 @@ func (p *Provider) readAsk(q *request) error {
 		return err
 	}
 	if f.Has("max_age") {
-		age, err := strconv.ParseInt(f.Get("max_age"), 10, 32)
-		if err != nil || age < 0 {
+		age, ok := seconds(f.Get("max_age"))
+		if !ok {
 			return newFault(codeInvalidRequest, "max_age must be a number of seconds")
 		}
 		q.ask.MaxAge = &age
@@ -187,6 +188,19 @@ func (p *Provider) readAsk(q *request) error {
 		return p.readHint(q, f.Get("id_token_hint"))
 	}
 	return nil
+}
+
+// seconds reads digits and nothing else. More than any session can be old is as
+// good as the most that we count.
+func seconds(text string) (int64, bool) {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil { // digits only: out of range
+		n = math.MaxInt32
+	}
+	return n, true
 }
 
 func readPrompt(ask *idp.Ask, prompt string) error {
@@ -219,10 +233,9 @@ func (p *Provider) readHint(q *request, hint string) error {
 	if err != nil || !contains(claims.Audience, q.client.ID) {
 		return newFault(codeInvalidRequest, "id_token_hint is not an ID token for this client")
 	}
-	if q.ask.Subject != "" && q.ask.Subject != claims.Subject {
+	if !q.narrow([]string{claims.Subject}) {
 		return newFault(codeInvalidRequest, "id_token_hint and claims name different people")
 	}
-	q.ask.Subject = claims.Subject
 	return nil
 }
 

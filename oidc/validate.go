@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	idp "taipeion.internal/idp"
@@ -162,6 +163,11 @@ func cleanURL(uri string) (*url.URL, error) {
 	}
 	if u.User != nil || strings.Contains(uri, "#") {
 		return nil, refuseClient("%q has user information or a fragment", uri)
+	}
+	if _, port, found := strings.Cut(strings.TrimPrefix(u.Host, "["+u.Hostname()+"]"), ":"); found {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, refuseClient("%q has no such port", uri)
+		}
 	}
 	for segment := range strings.SplitSeq(u.Path, "/") {
 		if segment == "." || segment == ".." {

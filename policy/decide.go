@@ -95,7 +95,8 @@ func decide(ask idp.Ask, have Have, now time.Time) Decision {
 		return login
 	}
 	inFlow := slices.ContainsFunc(have.Session.Evidence, func(e idp.Evidence) bool { return !e.At.Before(ask.At) })
-	if ask.Subject != "" && ask.Subject != have.Person.Subject {
+	if ask.Subject != "" && ask.Subject != have.Person.Subject ||
+		len(ask.Subjects) > 0 && !slices.Contains(ask.Subjects, have.Person.Subject) {
 		if inFlow {
 			// Core section 3.1.2.2: somebody else logged in as the result of this request.
 			return Decision{Outcome: Deny, Error: ErrorLoginRequired}

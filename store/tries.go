@@ -13,17 +13,19 @@ import (
 
 const (
 	// countTry counts a failure at $2 unless the counter is locked then. It
-	// locks until $5 if, with this one, $3 failures are younger than $4.
-	countTry query = `INSERT INTO tries (key, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, locked_until)
-		VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0, CASE WHEN $3 = CAST(1 AS BIGINT) THEN CAST($5 AS BIGINT) ELSE 0 END)
+	// locks until $5 if, with this one, $3 failures are younger than $4; $6 is
+	// then the spelling that locked.
+	countTry query = `INSERT INTO tries (key, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, locked_until, spelling)
+		VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0, CASE WHEN $3 = CAST(1 AS BIGINT) THEN CAST($5 AS BIGINT) ELSE 0 END, $6)
 		ON CONFLICT (key) DO UPDATE SET f1 = excluded.f1, f2 = tries.f1, f3 = tries.f2, f4 = tries.f3, f5 = tries.f4,
 			f6 = tries.f5, f7 = tries.f6, f8 = tries.f7, f9 = tries.f8, f10 = tries.f9,
 			locked_until = CASE WHEN (CASE CAST($3 AS BIGINT) WHEN 1 THEN excluded.f1 WHEN 2 THEN tries.f1 WHEN 3 THEN tries.f2 WHEN 4 THEN tries.f3
 				WHEN 5 THEN tries.f4 WHEN 6 THEN tries.f5 WHEN 7 THEN tries.f6 WHEN 8 THEN tries.f7 WHEN 9 THEN tries.f8
-				WHEN 10 THEN tries.f9 ELSE excluded.f1 END) > $4 THEN CAST($5 AS BIGINT) ELSE 0 END
+				WHEN 10 THEN tries.f9 ELSE excluded.f1 END) > $4 THEN CAST($5 AS BIGINT) ELSE 0 END,
+			spelling = excluded.spelling
 		WHERE tries.locked_until <= excluded.f1
 		RETURNING locked_until`
-	tryLock query = `SELECT locked_until FROM tries WHERE key = $1`
+	tryLock query = `SELECT locked_until, spelling FROM tries WHERE key = $1`
 	// clearTries leaves a counter alone that another try has locked: $2 is our
 	// own lock, or 0.
 	clearTries query = `DELETE FROM tries WHERE key = $1 AND locked_until IN (0, $2)`
@@ -70,7 +72,7 @@ func (s *Store) Reserve(ctx context.Context, t directory.Try) (*directory.Reserv
 	err := s.write(ctx, func(r runner) error {
 		res = &directory.Reservation{Try: t}
 		for _, key := range sorted(t.NameKey, t.PersonKey) {
-			locks, until, err := count(r, key, t)
+			locks, until, by, err := count(r, key, t)
 			if err != nil {
 				return err
 			}
@@ -78,7 +80,7 @@ func (s *Store) Reserve(ctx context.Context, t directory.Try) (*directory.Reserv
 				res.LocksPerson, res.PersonLockedUntil = locks, until
 			}
 			if key == t.NameKey {
-				res.LocksName, res.NameLockedUntil = locks, until
+				res.LocksName, res.NameLockedUntil, res.NameLockedBy = locks, until, by
 				if !until.IsZero() {
 					return errNameLocked
 				}
@@ -88,7 +90,7 @@ func (s *Store) Reserve(ctx context.Context, t directory.Try) (*directory.Reserv
 	})
 	if errors.Is(err, errNameLocked) {
 		// Nothing was counted, the person's counter included.
-		return &directory.Reservation{Try: t, NameLockedUntil: res.NameLockedUntil}, nil
+		return &directory.Reservation{Try: t, NameLockedUntil: res.NameLockedUntil, NameLockedBy: res.NameLockedBy}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -103,18 +105,20 @@ func sorted(keys ...string) []string {
 	return slices.Compact(keys)
 }
 
-// count counts the try, or says until when the counter is locked.
-func count(r runner, key string, t directory.Try) (locks bool, until time.Time, err error) {
+// count counts the try, or says until when the counter is locked, and by which
+// spelling.
+func count(r runner, key string, t directory.Try) (locks bool, until time.Time, by string, err error) {
 	var lock int64
-	err = r.row(with(countTry, key, micros(t.At), int64(t.Rules.MaxFailures), micros(t.At.Add(-t.Rules.Window)), lockOf(t)), &lock)
+	err = r.row(with(countTry, key, micros(t.At), int64(t.Rules.MaxFailures), micros(t.At.Add(-t.Rules.Window)), lockOf(t),
+		t.Spelling), &lock)
 	if err == nil {
-		return lock != 0, time.Time{}, nil
+		return lock != 0, time.Time{}, "", nil
 	}
 	if !errors.Is(err, idp.ErrNotFound) {
-		return false, time.Time{}, err
+		return false, time.Time{}, "", err
 	}
-	err = r.row(with(tryLock, key), &lock)
-	return false, at(lock), err
+	err = r.row(with(tryLock, key), &lock, &by)
+	return false, at(lock), by, err
 }
 
 // lockOf is the lock that the try sets, if it sets one.
@@ -139,7 +143,8 @@ func (s *Store) Succeed(ctx context.Context, res *directory.Reservation, events 
 			}
 			// Either it was cleared already, or another try's lock is on it.
 			var lock int64
-			if err := r.row(with(tryLock, key), &lock); err == nil {
+			var by string
+			if err := r.row(with(tryLock, key), &lock, &by); err == nil {
 				return idp.ErrConflict
 			} else if !errors.Is(err, idp.ErrNotFound) {
 				return err
@@ -208,6 +213,16 @@ func (s *Store) LockedUntil(ctx context.Context, key string, now time.Time, rule
 		until = at(lock)
 	}
 	return until, failures, nil
+}
+
+// LockedBy implements directory.Tries.
+func (s *Store) LockedBy(ctx context.Context, key string) (spelling string, err error) {
+	var lock int64
+	err = s.read(ctx, func(r runner) error { return r.row(with(tryLock, key), &lock, &spelling) })
+	if errors.Is(err, idp.ErrNotFound) {
+		err = nil
+	}
+	return spelling, err
 }
 
 // NoteSource implements directory.Tries.

@@ -57,7 +57,8 @@ func exitCode(err error) int {
 		errors.Is(err, demo.ErrListen):
 		return exitUsage
 	case errors.Is(err, config.ErrInvalid), errors.Is(err, feed.ErrColumns), errors.Is(err, keys.ErrMode), errors.Is(err, keys.ErrSealed),
-		errors.Is(err, server.ErrKeyMode), errors.Is(err, errNoDatabase), errors.Is(err, errNoFolder), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		errors.Is(err, server.ErrKeyMode), errors.Is(err, errNoDatabase), errors.Is(err, errNoFolder), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
+		errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR):
 		return exitConfig
 	case errors.Is(err, idp.ErrNotFound):
 		return exitNotFound
@@ -99,6 +100,8 @@ func advice(err error) string {
 		{idp.ErrUnavailable, "Is the database running, and does the configuration name the right one?"},
 		{directory.ErrReason, "Say why with --reason: it is kept on record."},
 		{fs.ErrNotExist, "Make the file, or put its path right; paths start at the configuration's own folder."},
+		{syscall.EISDIR, "Name a file, or put its path right; paths start at the configuration's own folder."},
+		{syscall.ENOTDIR, "A file is where a folder is wanted: put its path right."},
 		{fs.ErrPermission, "Run this as the user that the files belong to."},
 		{idp.ErrConflict, "Somebody else changed it meanwhile: look again, then try again."},
 	} {
