@@ -59,7 +59,8 @@ type SyncSource struct {
 	// person whom another source gave gets a post from it, and nothing else.
 	Agencies []string `yaml:"agencies" example:"[]"`
 	// Per cent of its enabled people that a run may disable, enable, move to another agency or
-	// give another national ID without being confirmed. 0: 2.
+	// give another national ID without being confirmed; one person alone may always be
+	// disabled, but the last. 0: 2.
 	MaxDisabled int `yaml:"max_disabled" example:"2"`
 	// Per cent of its rows that may be missing against the last run. 0: 10.
 	MaxMissing int `yaml:"max_missing" example:"10"`

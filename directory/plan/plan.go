@@ -113,6 +113,8 @@ type maker struct {
 	faulty    map[string]bool // people of whom a row is faulty: left as they are
 	fedIDs    map[string]bool // keyed hashes of the national IDs in the feed
 	claimed   map[string]int  // account names given out by this plan: line
+
+	keptAgencies, agencyNames int // how many there are, and how many of them get another name
 }
 
 func (m *maker) index() {
@@ -178,67 +180,7 @@ func (m *maker) fault(r *directory.FedRow, reason string, refused bool) {
 
 func (m *maker) add(c directory.Change) { m.plan.Changes = append(m.plan.Changes, c) }
 
-// units plans new and changed agencies and units. None is ever taken away: past
-// posts name them.
-func (m *maker) units(rows []directory.FedRow) {
-	kept := make(map[[2]string]directory.Unit, len(m.state.Units))
-	for _, u := range m.state.Units {
-		kept[[2]string{u.Agency, u.Name}] = u
-		m.agencies[u.Agency] = true
-	}
-	put := func(u directory.Unit, named bool) {
-		if !m.inScope(u.Agency) {
-			return
-		}
-		key := [2]string{u.Agency, u.Name}
-		old, there := kept[key]
-		if there && (!named || old == u) {
-			return
-		}
-		c := directory.Change{Kind: directory.ChangeUnit, Unit: &u}
-		if there {
-			c.Fields = diffUnit(old, u)
-		}
-		kept[key] = u
-		m.agencies[u.Agency] = true
-		m.add(c)
-		m.plan.Counts.Units++
-	}
-	for _, a := range m.Agencies {
-		put(a, true)
-	}
-	for i := range rows {
-		r := &rows[i]
-		if !m.HasUnits {
-			old := kept[[2]string{r.Agency, ""}]
-			name := r.AgencyName
-			if name == "" {
-				name = r.Agency
-			}
-			put(directory.Unit{Agency: r.Agency, AgencyName: name, Parent: old.Parent}, r.AgencyName != "" && !m.agencies[r.Agency])
-		}
-		for _, p := range append([]directory.Post{{Agency: r.Agency, Unit: r.Unit}}, r.Posts...) {
-			if !m.HasUnits && !m.agencies[p.Agency] {
-				put(directory.Unit{Agency: p.Agency, AgencyName: p.Agency}, false)
-			}
-			if p.Unit != "" && m.agencies[p.Agency] {
-				put(directory.Unit{Agency: p.Agency, Name: p.Unit}, false)
-			}
-		}
-	}
-}
-
 func (m *maker) inScope(agency string) bool { return m.Scope == nil || m.Scope[agency] }
-
-func diffUnit(old, now directory.Unit) (fields []directory.FieldChange) {
-	if old.AgencyName != now.AgencyName {
-		fields = append(fields, directory.FieldChange{Field: "agency_name", Old: old.AgencyName, New: now.AgencyName})
-	}
-	if old.Parent != now.Parent {
-		fields = append(fields, directory.FieldChange{Field: "parent", Old: old.Parent, New: now.Parent})
-	}
-	return fields
-}
 
 // finish numbers the changes, names the plan and asks where it must.
 func (m *maker) finish() {

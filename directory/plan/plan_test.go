@@ -237,6 +237,67 @@ func TestPlan_AsksBeforeManyAreDisabled(t *testing.T) {
 	}
 }
 
+// One person of a few leaves without being asked about; two of fifty are more than
+// 2 %, and the last one is everybody.
+func TestPlan_AsksOfFewToo(t *testing.T) {
+	for _, c := range []struct {
+		of, left int
+		asks     bool
+	}{{50, 49, false}, {50, 48, true}, {149, 147, false}, {149, 146, true}, {10, 9, false}, {3, 1, true}, {2, 0, true}, {1, 0, true}} {
+		w := newWorld(t)
+		var rows []directory.FedRow
+		for i := range c.of {
+			rows = append(rows, row(i, fmt.Sprintf("a%d", i)))
+		}
+		w.apply(rows...)
+		if p := w.plan(rows[:c.left]...); (len(p.Asks) > 0) != c.asks {
+			t.Errorf("%d of %d: %v", c.of-c.left, c.of, p.Asks)
+		}
+	}
+}
+
+// An agency that the rows of people call otherwise than before has that name, if
+// they agree and nobody else speaks of it.
+func TestPlan_AgencyNamesFollow(t *testing.T) {
+	names := func(p *plan.Plan) (found []string) {
+		for _, c := range p.Changes {
+			if c.Unit != nil && c.Unit.Name == "" {
+				found = append(found, c.Unit.AgencyName)
+			}
+		}
+		return found
+	}
+	w := newWorld(t)
+	a, b := row(0, "a0"), row(1, "a1")
+	a.AgencyName, b.AgencyName = "資訊局", "資訊局"
+	w.apply(a, b)
+	b.AgencyName = "數位局"
+	if p := w.plan(a, b); len(p.Changes) != 0 || !strings.Contains(reasons(p), "two names") {
+		t.Errorf("two names: %+v %s", p.Changes, reasons(p))
+	}
+	b.AgencyName = ""
+	if p := w.plan(a, b); len(p.Changes) != 0 || len(p.Faults) != 0 {
+		t.Errorf("no name: %+v %+v", p.Changes, p.Faults)
+	}
+	a.AgencyName, b.AgencyName = "數位局", "數位局"
+	other := &directory.Standing{ID: "x"}
+	other.Source, other.Agency, other.State = "else", a.Agency, idp.PersonEnabled
+	w.people["x"], w.order = other, append(w.order, "x")
+	if p := w.plan(a, b); len(names(p)) != 0 {
+		t.Errorf("another source's: %v", names(p))
+	}
+	other.Agency = "elsewhere"
+	p := w.plan(a, b)
+	if got := names(p); len(got) != 1 || got[0] != "數位局" || p.Changes[0].Fields[0].Old != "資訊局" {
+		t.Fatalf("%+v", p.Changes)
+	}
+	w.units = nil
+	w.take(p)
+	if p := w.plan(a, b); len(names(p)) != 0 {
+		t.Errorf("not settled: %+v", p.Changes)
+	}
+}
+
 // A plan of rows of any kind, applied, leaves nothing to do.
 func TestPlan_Settles(t *testing.T) {
 	w := newWorld(t)
