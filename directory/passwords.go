@@ -59,6 +59,7 @@ type Changed struct {
 	Person  *idp.Person
 	Account string   // whose password it is
 	Mail    []string // mailboxes that follow in a short while
+	Given   bool     // it is the first one of an account that the city made, by the portal's password
 }
 
 // how says who changes a password, and by which right.
@@ -151,8 +152,29 @@ func (p *Passwords) ChangeOwn(ctx context.Context, person *idp.Person, old, pass
 	return p.set(ctx, person, account, password, how{kind: byOwner, old: old, session: session})
 }
 
+// Given is the account that would get its first password by that of the portal
+// account, where that is why one has to be set; empty where it is not.
+func (p *Passwords) Given(ctx context.Context, why error) (string, error) {
+	var must *MustChangeError
+	if !errors.As(why, &must) || must.Account.Kind != idp.AccountPortal {
+		return "", nil
+	}
+	account, h, err := p.first(ctx, &must.Account, "")
+	var refusal *Refusal
+	switch {
+	case errors.Is(err, ErrUnbound), errors.As(err, &refusal):
+		return "", nil
+	case err != nil:
+		return "", err
+	case !h.first:
+		return "", nil
+	}
+	return account.Name, nil
+}
+
 // ChangeFirst changes a password that has to be changed before it opens
-// anything: at the login, by name and old password.
+// anything: at the login, by name and old password. A *policy.FaultsError comes with
+// whose password it would have been.
 func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string) (*Changed, error) {
 	_, err := p.Gate.CheckPassword(ctx, name, old)
 	var must *MustChangeError
@@ -174,10 +196,18 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.check(ctx, person, password); err != nil {
-		return nil, err
+	var faults *policy.FaultsError
+	var done *Changed
+	if err = p.check(ctx, person, password); err == nil {
+		done, err = p.set(ctx, person, account, password, *h)
 	}
-	return p.set(ctx, person, account, password, *h)
+	if errors.As(err, &faults) {
+		done = &Changed{Person: person, Account: account.Name}
+	}
+	if done != nil {
+		done.Given = h.first
+	}
+	return done, err
 }
 
 // SetByCard sets a forgotten password for a person whose bound card has just

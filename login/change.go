@@ -37,14 +37,21 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request) {
 		h.showChange(w, r, v, account, templates.Password{Faults: []string{string(policy.FaultDiffer)}})
 		return
 	}
-	_, err := h.Passwords.ChangeFirst(r.Context(), account, one(r.PostForm, "old"), password)
+	done, err := h.Passwords.ChangeFirst(r.Context(), account, one(r.PostForm, "old"), password)
+	view := templates.Password{}
+	if done != nil && done.Given {
+		view.Given = done.Account
+	}
 	var faults *policy.FaultsError
 	var refusal *directory.Refusal
 	switch {
 	case err == nil:
-		h.showChange(w, r, v, account, templates.Password{Done: true})
+		view.Done = true
+		for _, box := range done.Mail {
+			view.Mail = append(view.Mail, templates.MailState{Account: box, State: string(directory.DeliveryWaiting)})
+		}
+		h.showChange(w, r, v, account, view)
 	case errors.As(err, &faults):
-		view := templates.Password{}
 		for _, f := range faults.Faults {
 			view.Faults = append(view.Faults, string(f))
 		}

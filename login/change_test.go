@@ -140,3 +140,69 @@ func TestChange_NothingToChange(t *testing.T) {
 		t.Errorf("%d %+v", a.StatusCode, v)
 	}
 }
+
+// vault is a directory of the tests that keeps passwords by name.
+type vault map[string]string
+
+func (v vault) Check(_ context.Context, a idp.Account, password string) error {
+	if a.PersonID == "" || v[a.Name] != password {
+		return directory.ErrWrong
+	}
+	return nil
+}
+
+func (v vault) ChangeOf(_ context.Context, a idp.Account, _, password string) error {
+	v[a.Name] = password
+	return nil
+}
+
+func (v vault) SetOf(_ context.Context, a idp.Account, password string, _ bool) error {
+	v[a.Name] = password
+	return nil
+}
+
+// TestChange_FirstPasswordNamesTheAccountThatWasGiven logs in to the portal account
+// of somebody for whom 代建代綁 made an account: the new password is that account's,
+// which the person has to be told, and no word is said before the portal's was right.
+func TestChange_FirstPasswordNamesTheAccountThatWasGiven(t *testing.T) {
+	w := newWorld(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(w.db.PutPerson(t.Context(), directory.Record{
+		Person:   idp.Person{ID: "p2", Subject: "p2", Name: "李小華", State: idp.PersonEnabled, UpdatedAt: w.clock()},
+		Accounts: []idp.Account{{Name: "li", Kind: idp.AccountPortal}}, NationalIDHash: []byte("2"),
+	}))
+	job, given := &directory.Job{Store: w.db, Now: w.clock, Actor: "test"}, ""
+	must(job.Provision(t.Context(), func(o directory.Outcome) { given = o.Account }))
+	ad := vault{given: "nobody knows"}
+	w.gate.Routes = []directory.Route{
+		{Name: "ad", Backend: ad, Kinds: []idp.AccountKind{idp.AccountSingle, idp.AccountTPEAD}},
+		{Name: "portal", Backend: vault{"li": "Portal-2026!"}, Kinds: []idp.AccountKind{idp.AccountPortal}},
+	}
+	teller := &directory.Teller{Effects: w.db, Doors: w.db, Gate: w.gate, Now: w.clock, Logger: w.gate.Logger}
+	_, err := teller.Once(t.Context())
+	must(err)
+	b := w.browser()
+	flow := b.begin(documents)
+	says := func(a answer, given bool, want string) {
+		t.Helper()
+		if v := w.wantChange(a); (v.Given == want) != given || strings.Contains(a.body, want) != given {
+			t.Errorf("%+v", v)
+		}
+	}
+	post := func(old, password string) answer {
+		return b.post("/login/change", "flow", flow, "account", "LI", "old", old, "new", password, "again", password)
+	}
+	says(b.password(flow, "li", "Portal-2026!"), true, given)
+	says(post("wrong", "Lanterns7&Fog"), false, given)
+	says(post("Portal-2026!", "Taipei2026!"), true, given)
+	a := post("Portal-2026!", "Lanterns7&Fog")
+	says(a, true, given)
+	if v := w.wantChange(a); !v.Done || ad[given] != "Lanterns7&Fog" {
+		t.Errorf("%+v %v", v, ad)
+	}
+}

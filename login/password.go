@@ -35,7 +35,12 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) passwordRefused(w http.ResponseWriter, r *http.Request, v *visit, err error) {
 	if h.Passwords != nil && errors.Is(err, directory.ErrMustChange) {
-		h.showChange(w, r, v, one(r.PostForm, "account"), templates.Password{})
+		given, err := h.Passwords.Given(r.Context(), err)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		h.showChange(w, r, v, one(r.PostForm, "account"), templates.Password{Given: given})
 		return
 	}
 	var refusal *directory.Refusal

@@ -22,6 +22,7 @@ type Password struct {
 	Way         string // PasswordOwn, PasswordFirst or PasswordCard
 	Flow        string // PasswordFirst
 	Account     string // whose password it is
+	Given       string // PasswordFirst: the account of another name that gets its first password, by that of the portal account
 	Rules       PasswordRules
 	Own         []string      // what may not be in it, for the check while typing
 	Faults      []string      // what is wrong with the new one: keys of the words "password.fault."
@@ -196,7 +197,7 @@ func passwordKeys() []string {
 	for _, state := range []string{"waiting", "done", "failed"} {
 		keys = append(keys, "password.mail."+state)
 	}
-	return append(keys, "rebind.notice.bound", "rebind.notice.none", "rebind.wrong", "password.wrong.counts", "choose.notice.kept", "choose.notice.claimed")
+	return append(keys, "password.lead.given", "password.done.given", "password.old.given", "rebind.notice.bound", "rebind.notice.none", "rebind.wrong", "password.wrong.counts", "choose.notice.kept", "choose.notice.claimed")
 }
 
 // PasswordProblem is what is wrong with the old password, or with credentials.

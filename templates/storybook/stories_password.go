@@ -18,10 +18,12 @@ func passwordStories() []story {
 	wrong.Reason = idp.ReasonWrong
 	locked.Reason, locked.LockedUntil = idp.ReasonLocked, now().Add(12*time.Minute)
 	nist.Rules = templates.PasswordRules{MinLength: 15}
+	given := first
+	given.Account, given.Given = "wang.xiaoming", "ab1234"
 	done := templates.Password{Base: base, Way: templates.PasswordOwn, Account: "ab1234", Done: true, Mail: []templates.MailState{
 		{Account: "wang.xiaoming", State: "waiting"}, {Account: "ouyang.shangguan.linghu", State: "failed"}}}
 	out := []story{
-		{"password", same(own)}, {"password-first", same(first)}, {"password-card", same(card)}, {"password-refused", same(refused)},
+		{"password", same(own)}, {"password-first", same(first)}, {"password-first-given", same(given)}, {"password-card", same(card)}, {"password-refused", same(refused)},
 		{"password-wrong", same(wrong)}, {"password-locked", same(locked)}, {"password-nist", same(nist)}, {"password-done", same(done)},
 		{"password-unbound", same(templates.Password{Base: base, Way: templates.PasswordOwn, Unbound: true})},
 		{"password-need-card", same(templates.Password{Base: base, Way: templates.PasswordCard, NeedCard: true})},
