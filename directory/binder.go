@@ -184,9 +184,32 @@ func (c claimed) Account(ctx context.Context, name string) (*idp.Account, error)
 	return c.Accounts.Account(ctx, name)
 }
 
+// Shared tells whether the person is a shared account 公用帳號.
+func (b *Binder) Shared(ctx context.Context, personID string) (bool, error) {
+	accounts, err := b.Gate.Accounts.AccountsOf(ctx, personID)
+	if err != nil {
+		return false, fmt.Errorf("list accounts: %w", err)
+	}
+	for _, a := range accounts {
+		_, have, err := b.Phases.NameFacts(ctx, a.Name)
+		if err != nil {
+			return false, fmt.Errorf("read phase: %w", err)
+		}
+		if have.Shared {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // Without notes that the person has no TPEAD account: unbound until the city
-// provides one.
+// provides one. BindShared: it never will.
 func (b *Binder) Without(ctx context.Context, person *idp.Person) error {
+	if shared, err := b.Shared(ctx, person.ID); err != nil {
+		return err
+	} else if shared {
+		return BindShared
+	}
 	return b.Store.SayWithout(ctx, person.ID, b.Now(), b.event(ctx, person.ID, "account.without", ""))
 }
 

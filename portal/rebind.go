@@ -49,6 +49,9 @@ func (h *Handler) fillRebind(r *http.Request, personID string, v *templates.Rebi
 	if err != nil {
 		return fmt.Errorf("read binding: %w", err)
 	}
+	if v.Shared, err = h.Binder.Shared(r.Context(), personID); err != nil {
+		return err
+	}
 	v.Portal, v.TPEAD, v.Bound, v.None = bound.Portal, bound.TPEAD, bound.TPEAD != "", bound.None
 	accounts, err := h.Binder.Gate.Accounts.AccountsOf(r.Context(), personID)
 	if err != nil {
@@ -103,9 +106,13 @@ func (h *Handler) withoutTPEAD(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	if err := h.Binder.Without(r.Context(), c.Person); err != nil {
+	err := h.Binder.Without(r.Context(), c.Person)
+	switch {
+	case errors.Is(err, directory.BindShared):
+		h.showRebind(w, r, c, templates.Rebind{})
+	case err != nil:
 		h.fail(w, r, err)
-		return
+	default:
+		http.Redirect(w, r, "/account/bind?done=none", http.StatusSeeOther)
 	}
-	http.Redirect(w, r, "/account/bind?done=none", http.StatusSeeOther)
 }

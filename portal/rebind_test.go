@@ -206,3 +206,36 @@ func TestRebind_SaysWhyNot(t *testing.T) {
 		}
 	})
 }
+
+// withShared says of one account that it is a shared one.
+type withShared struct {
+	directory.Phases
+	name string
+}
+
+func (s withShared) NameFacts(ctx context.Context, name string) (policy.Phase, policy.NameFacts, error) {
+	phase, facts, err := s.Phases.NameFacts(ctx, name)
+	facts.Shared = facts.Shared || name == s.name
+	return phase, facts, err
+}
+
+// TestASharedAccountIsToldThatItIsOne sees no form that could not be used, and can't
+// say that the city will give it an account.
+func TestASharedAccountIsToldThatItIsOne(t *testing.T) {
+	w := newWorld(t)
+	w.twoAccounts("ab1002", "box")
+	w.portal.Binder.Phases = withShared{w.db, "box"}
+	b := w.browser()
+	b.in("ab1002", idp.MethodPassword)
+	a := b.get("/account/bind")
+	if v := w.wantRebind(a); !v.Shared || strings.Contains(a.body, "tpead_password") || strings.Contains(a.body, "/account/none") ||
+		!strings.Contains(a.body, "公用帳號") {
+		t.Errorf("%+v", v)
+	}
+	if a := b.post("/account/none"); a.StatusCode != 200 || w.wantRebind(a).None {
+		t.Errorf("%d %+v", a.StatusCode, a.view)
+	}
+	if bound, err := w.db.BoundOf(t.Context(), w.person["ab1002"].ID); err != nil || bound.None {
+		t.Errorf("%+v %v", bound, err)
+	}
+}

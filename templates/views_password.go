@@ -59,6 +59,7 @@ type Rebind struct {
 	Bound         bool       // Portal is bound to TPEAD
 	None          bool       // the person said that they have no TPEAD account
 	Off           bool       // the portal is off: nothing to bind
+	Shared        bool       // a shared account 公用帳號: nothing that could be bound
 	Notice        string     // "bound" or "none": what was just done
 	Fault         string     // why it was not: a key of the words "rebind.fault."
 	Reason        idp.Reason // what is wrong with the credentials

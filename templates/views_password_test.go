@@ -23,6 +23,7 @@ func addPasswordViews(views map[string]View, base Base, s string) {
 	views["password-given"] = Password{Base: base, Way: PasswordFirst, Flow: s, Account: s, Given: s, Rules: rules}
 	views["password-given-done"] = Password{Base: base, Way: PasswordFirst, Flow: s, Account: s, Given: s, Done: true}
 	views["password-nist"] = Password{Base: base, Way: PasswordOwn, Rules: PasswordRules{MinLength: 15}}
+	views["rebind-shared"] = Rebind{Base: base, Portal: s, Shared: true}
 	views["password-need-card"] = Password{Base: base, Way: PasswordCard, NeedCard: true}
 	for _, reason := range []idp.Reason{idp.ReasonWrong, idp.ReasonLocked, idp.ReasonThrottled, idp.ReasonUnavailable, idp.ReasonDisabled} {
 		until, retry := time.Time{}, time.Duration(0)
