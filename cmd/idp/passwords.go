@@ -146,6 +146,10 @@ func writeLeaked(file *os.File, sources []string) (int64, error) {
 		}
 	}
 	count, err := list.Close()
+	if err == nil && count == 0 {
+		// A download that failed must not switch the rule off.
+		err = fmt.Errorf("%w: there is no password in it", directory.ErrLeakedFile)
+	}
 	return count, errors.Join(err, file.Sync())
 }
 
