@@ -126,6 +126,7 @@ type Change struct {
 	Identity *Identity     `json:"identity,omitempty"` // the national ID is set or changed
 	Bind     [][2]string   `json:"bind,omitempty"`     // portal and TPEAD account
 	Moved    []string      `json:"moved,omitempty"`    // accounts taken over from a shared account
+	Renamed  [][2]string   `json:"renamed,omitempty"`  // portal accounts, former and new: what was bound to the one is bound to the other
 }
 
 // Identity is a national ID as kept.

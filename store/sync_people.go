@@ -63,8 +63,11 @@ const (
 		AND person_id IN (SELECT id FROM persons WHERE shared)`
 	removePosts query = `DELETE FROM posts WHERE person_id = $1`
 	addPost     query = `INSERT INTO posts (person_id, position, agency, unit, title, source) VALUES ($1, $2, $3, $4, $5, $6)`
-	addBinding  query = `INSERT INTO bindings (portal, tpead, person_id, how, bound_at) VALUES ($1, $2, $3, $4, $5)`
-	useName     query = `INSERT INTO used_names (name, given_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`
+	// The name by which systems know the person follows, if it is that account.
+	moveUsername query = `UPDATE persons SET username = $3 WHERE id = $1 AND username = $2`
+	moveBinding  query = `UPDATE bindings SET portal = $3 WHERE portal = $2 AND person_id = $1`
+	addBinding   query = `INSERT INTO bindings (portal, tpead, person_id, how, bound_at) VALUES ($1, $2, $3, $4, $5)`
+	useName      query = `INSERT INTO used_names (name, given_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`
 )
 
 // Standings implements sync.People.
@@ -344,6 +347,9 @@ func postsOf(c *directory.Change) (list []statement) {
 }
 
 func bindings(c *directory.Change, at time.Time) (list []statement) {
+	for _, r := range c.Renamed {
+		list = append(list, with(moveUsername, c.PersonID, r[0], r[1]), with(moveBinding, c.PersonID, r[0], r[1]))
+	}
 	for _, b := range c.Bind {
 		list = append(list, with(addBinding, b[0], b[1], c.PersonID, "feed", micros(at)), with(useName, b[1], micros(at)))
 	}

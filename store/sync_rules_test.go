@@ -225,3 +225,63 @@ func TestSync_LeavesWhomAnAdministratorDisabled(t *testing.T) {
 		}
 	})
 }
+
+// The portal gives a person another account in the place of theirs: what was bound to
+// the one is bound to the other, and nobody gets a second TPEAD account for it. Where
+// it can't be told which account took whose place, nothing moves.
+func TestSync_ARenamedPortalAccountKeepsItsBinding(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *testDatabase) {
+		s := d.open(t)
+		y := newSyncer(t, s)
+		second := func(n int, name string) string { return strings.Replace(fedRow(n), fmt.Sprint("user", n), name, 1) }
+		rows := append(fedRows(300), second(1, "user1b"))
+		y.write(t, rows...)
+		_, err := y.Do(t.Context(), y.source, "test")
+		must(t, err)
+		job := &directory.Job{Store: s, Now: func() time.Time { return y.now }, Actor: "test"}
+		must(t, job.Provision(t.Context(), func(directory.Outcome) {}))
+		bound := func(portal string) string {
+			b, err := s.BindingOf(t.Context(), portal)
+			if errors.Is(err, idp.ErrNotFound) {
+				return ""
+			}
+			must(t, err)
+			return b.TPEAD
+		}
+		before := [3]string{bound("user0"), bound("user1"), bound("user2")}
+		rows[0], rows[2] = second(0, "user0new"), fedRow(2)
+		rows[1], rows[300] = second(1, "user1x"), second(1, "user1y")
+		rows = append(rows, second(2, "user2b"))
+		y.write(t, rows...)
+		run, err := y.Do(t.Context(), y.source, "test")
+		must(t, err)
+		if run.Summary.Failed != 0 || bound("user0") != "" || bound("user0new") != before[0] {
+			t.Errorf("%+v: %q and %q, not %q", run.Summary, bound("user0"), bound("user0new"), before[0])
+		}
+		if bound("user1") != before[1] || bound("user1x")+bound("user1y") != "" || bound("user2") != before[2] || bound("user2b") != "" {
+			t.Error("moved without being told where")
+		}
+		a, err := s.Account(t.Context(), "user0new")
+		must(t, err)
+		entries, err := s.History(t.Context(), a.PersonID, 1)
+		want := directory.FieldChange{Field: "bound", Old: "user0 = " + before[0], New: "user0new = " + before[0]}
+		if err != nil || len(entries) != 1 || !slices.Contains(entries[0].Fields, want) {
+			t.Errorf("%+v %v", entries, err)
+		}
+		if run, err = y.Do(t.Context(), y.source, "test"); err != nil || run.Summary.Counts.Changed() != 0 {
+			t.Errorf("the same again: %+v %v", run.Summary, err)
+		}
+		// Who has the portal account alone is known by its new name, as the same person.
+		y.write(t, append(rows, fedRow(300))...)
+		_, err = y.Do(t.Context(), y.source, "test")
+		must(t, err)
+		was, err := s.Account(t.Context(), "user300")
+		must(t, err)
+		y.write(t, append(rows, strings.Replace(fedRow(300), "user300", "user300new", 1))...)
+		_, err = y.Do(t.Context(), y.source, "test")
+		must(t, err)
+		if p, err := s.Person(t.Context(), was.PersonID); err != nil || p.Username != "user300new" {
+			t.Errorf("%+v %v", p, err)
+		}
+	})
+}

@@ -12,6 +12,7 @@ import (
 func (m *maker) update(g *group, s *directory.Standing, c directory.Change) {
 	c.PersonID, c.Base = s.ID, s.UpdatedAt
 	c.Fields = Diff(&s.Profile, c.To)
+	m.noteRenamed(g, s, &c)
 	switch {
 	case g.idHash == "" || g.idHash == s.IDHash:
 	case s.IdentityByHand:
