@@ -24,7 +24,8 @@ type Mailbox interface {
 	// Takes tells whether mailboxes of the agency are in it.
 	Takes(agency string) bool
 	// Deliver sets the password of the person's mailbox. It may be called again with
-	// the same; ErrUndeliverable: trying again is of no use.
+	// the same; idp.ErrNotFound: the mailbox is not there, or not yet;
+	// ErrUndeliverable: trying again is of no use.
 	Deliver(ctx context.Context, account idp.Account, secret string) error
 }
 

@@ -118,7 +118,10 @@ func (m *MailTable) sqlite(ctx context.Context, update, secret, account string) 
 }
 
 func only(rows int64) error {
-	if rows != 1 {
+	switch {
+	case rows == 0:
+		return fmt.Errorf("no mailbox has that name: %w", idp.ErrNotFound)
+	case rows > 1:
 		return fmt.Errorf("%w: %d mailboxes have that name", directory.ErrUndeliverable, rows)
 	}
 	return nil

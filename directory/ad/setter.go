@@ -77,7 +77,8 @@ func (m *Mailboxes) Takes(agency string) bool {
 }
 
 // Deliver implements directory.Mailbox: to the entry that would be looked at for a
-// login, if it is no other person's.
+// login, if it is no other person's. One that is not there may be made yet:
+// idp.ErrNotFound.
 func (m *Mailboxes) Deliver(ctx context.Context, account idp.Account, password string) error {
 	err := m.Directory.Hold(ctx, account)
 	if err == nil {
@@ -85,7 +86,7 @@ func (m *Mailboxes) Deliver(ctx context.Context, account idp.Account, password s
 			return m.Directory.SetPassword(ctx, e.ID, password, false)
 		})
 	}
-	if errors.Is(err, idp.ErrNotFound) || errors.Is(err, ErrRefused) {
+	if errors.Is(err, ErrRefused) {
 		return fmt.Errorf("%w: %w", directory.ErrUndeliverable, err)
 	}
 	return err

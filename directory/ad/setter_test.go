@@ -45,7 +45,7 @@ func mailboxes(t *testing.T, d *ad.Directory, name string) {
 		t.Fatal(err)
 	}
 	check(t, d, name, "Mail-2026!xyz", "ok")
-	if err := mail.Deliver(ctx, box("zz9998"), "Mail-2026!xyz"); !errors.Is(err, directory.ErrUndeliverable) {
+	if err := mail.Deliver(ctx, box("zz9998"), "Mail-2026!xyz"); !errors.Is(err, idp.ErrNotFound) || errors.Is(err, directory.ErrUndeliverable) {
 		t.Errorf("nobody's mailbox: %v", err)
 	}
 	if !mail.Takes("GEAA") || mail.Takes("GEAB") {
@@ -67,11 +67,11 @@ func TestMailbox_IsNoOtherPersonsEntry(t *testing.T) {
 	h.must(mail.Deliver(t.Context(), one, "Mail-Of-One-1!"))
 	h.must(mail.Deliver(t.Context(), one, "Mail-Of-One-2!"))
 	h.must(h.store.KeepIdentity(t.Context(), "tpead", idp.Account{Name: "former", PersonID: "one"}, e.ID, time.Now()))
-	if err := mail.Deliver(t.Context(), two, "Mail-Of-Two-1!"); !errors.Is(err, directory.ErrUndeliverable) {
+	if err := mail.Deliver(t.Context(), two, "Mail-Of-Two-1!"); !errors.Is(err, idp.ErrNotFound) {
 		t.Errorf("another person's entry: %v", err)
 	}
 	few := &ad.Mailboxes{Of: "mail", Directory: open(t, dc, func(o *ad.Options) { o.Filter = "(mail=*)" })}
-	if err := few.Deliver(t.Context(), one, "Mail-Of-One-3!"); !errors.Is(err, directory.ErrUndeliverable) {
+	if err := few.Deliver(t.Context(), one, "Mail-Of-One-3!"); !errors.Is(err, idp.ErrNotFound) {
 		t.Errorf("outside the filter: %v", err)
 	}
 	dc.Tool(t, "ou", "create", "OU=MailServices,"+dc.Base)
@@ -79,7 +79,7 @@ func TestMailbox_IsNoOtherPersonsEntry(t *testing.T) {
 	service, err := services.Create(t.Context(), ad.NewAccount{Name: "svc-post", Password: rightPassword, Service: true})
 	h.must(err)
 	mail.Directory = services
-	if err := mail.Deliver(t.Context(), idp.Account{Name: service.Name, PersonID: "two"}, "Mail-Of-Two-1!"); !errors.Is(err, directory.ErrUndeliverable) {
+	if err := mail.Deliver(t.Context(), idp.Account{Name: service.Name, PersonID: "two"}, "Mail-Of-Two-1!"); !errors.Is(err, idp.ErrNotFound) {
 		t.Errorf("a service's entry: %v", err)
 	}
 	check(t, open(t, dc), e.Name, "Mail-Of-One-2!", "ok")
