@@ -59,6 +59,7 @@ type Changed struct {
 	Person  *idp.Person
 	Account string   // whose password it is
 	Mail    []string // mailboxes that follow in a short while
+	Own     []string // what may not be in it, where something was
 	Given   bool     // it is the first one of an account that the city made, by the portal's password
 }
 
@@ -152,24 +153,35 @@ func (p *Passwords) ChangeOwn(ctx context.Context, person *idp.Person, old, pass
 	return p.set(ctx, person, account, password, how{kind: byOwner, old: old, session: session})
 }
 
-// Given is the account that would get its first password by that of the portal
-// account, where that is why one has to be set; empty where it is not.
-func (p *Passwords) Given(ctx context.Context, why error) (string, error) {
+// Asked is what the page says that asks for a new password at the login.
+type Asked struct {
+	Given string   // the account that gets its first password, by that of the portal account; empty: that is not why
+	Own   []string // what may not be in the new one
+}
+
+// Asked tells it of a password that was right, and opens nothing but that page: why
+// is the gate's answer.
+func (p *Passwords) Asked(ctx context.Context, why error) (a Asked, err error) {
 	var must *MustChangeError
-	if !errors.As(why, &must) || must.Account.Kind != idp.AccountPortal {
-		return "", nil
+	if !errors.As(why, &must) {
+		return a, nil
+	}
+	person, err := p.Gate.Accounts.Person(ctx, must.Account.PersonID)
+	if err != nil {
+		return a, fmt.Errorf("find person: %w", err)
+	}
+	if a.Own, err = p.Own(ctx, person); err != nil || must.Account.Kind != idp.AccountPortal {
+		return a, err
 	}
 	account, h, err := p.first(ctx, &must.Account, "")
 	var refusal *Refusal
 	switch {
 	case errors.Is(err, ErrUnbound), errors.As(err, &refusal):
-		return "", nil
-	case err != nil:
-		return "", err
-	case !h.first:
-		return "", nil
+		return a, nil
+	case err == nil && h.first:
+		a.Given = account.Name
 	}
-	return account.Name, nil
+	return a, err
 }
 
 // ChangeFirst changes a password that has to be changed before it opens
@@ -203,6 +215,11 @@ func (p *Passwords) ChangeFirst(ctx context.Context, name, old, password string)
 	}
 	if errors.As(err, &faults) {
 		done = &Changed{Person: person, Account: account.Name}
+		own, fault := p.Own(ctx, person)
+		if fault != nil {
+			return nil, fault
+		}
+		done.Own = own
 	}
 	if done != nil {
 		done.Given = h.first

@@ -14,7 +14,7 @@ import (
 // page. There is no session yet.
 func (h *Handler) showChange(w http.ResponseWriter, r *http.Request, v *visit, account string, view templates.Password) {
 	view.Base, view.Way, view.Flow, view.Account = v.base(r, "/login/password"), templates.PasswordFirst, v.handle, account
-	view.Own = []string{account}
+	view.Own = append(view.Own, account)
 	rules := h.Passwords.Rules
 	view.Rules = templates.PasswordRules{MinLength: rules.MinLength, Classes: rules.Classes, History: rules.History, MaxDays: int(rules.MaxAge.Hours() / 24)}
 	p := problem{reason: view.Reason, until: view.LockedUntil, retry: view.RetryAfter}
@@ -39,8 +39,11 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request) {
 	}
 	done, err := h.Passwords.ChangeFirst(r.Context(), account, one(r.PostForm, "old"), password)
 	view := templates.Password{}
-	if done != nil && done.Given {
-		view.Given = done.Account
+	if done != nil {
+		view.Own = done.Own
+		if done.Given {
+			view.Given = done.Account
+		}
 	}
 	var faults *policy.FaultsError
 	var refusal *directory.Refusal

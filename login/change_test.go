@@ -190,8 +190,13 @@ func TestChange_FirstPasswordNamesTheAccountThatWasGiven(t *testing.T) {
 	flow := b.begin(documents)
 	says := func(a answer, given bool, want string) {
 		t.Helper()
-		if v := w.wantChange(a); (v.Given == want) != given || strings.Contains(a.body, want) != given {
+		v := w.wantChange(a)
+		if (v.Given == want) != given || strings.Contains(a.body, want) != given {
 			t.Errorf("%+v", v)
+		}
+		// What may not be in it is held against it as one types: all of the person's names.
+		if slices.Contains(v.Own, "李小華") != (given && !v.Done) {
+			t.Errorf("own: %v", v.Own)
 		}
 	}
 	post := func(old, password string) answer {

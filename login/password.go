@@ -35,12 +35,12 @@ func (h *Handler) password(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) passwordRefused(w http.ResponseWriter, r *http.Request, v *visit, err error) {
 	if h.Passwords != nil && errors.Is(err, directory.ErrMustChange) {
-		given, err := h.Passwords.Given(r.Context(), err)
+		asked, err := h.Passwords.Asked(r.Context(), err)
 		if err != nil {
 			h.fail(w, r, err)
 			return
 		}
-		h.showChange(w, r, v, one(r.PostForm, "account"), templates.Password{Given: given})
+		h.showChange(w, r, v, one(r.PostForm, "account"), templates.Password{Given: asked.Given, Own: asked.Own})
 		return
 	}
 	var refusal *directory.Refusal
