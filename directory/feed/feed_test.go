@@ -134,6 +134,30 @@ func TestRead_ColumnsAreChecked(t *testing.T) {
 	}
 }
 
+// A file without a line of names, or with other line breaks, has values in their place:
+// none of them is told, since it may be a national ID.
+func TestRead_ColumnsThatAreValuesAreNotTold(t *testing.T) {
+	row := "wang,王小明,A123456789,379,資訊局,一科,科員,在職"
+	for text, want := range map[string]string{
+		row + "\r" + row + "\r": `there is no "account"`, row + "," + row + "\n": `there is no "account"`,
+		strings.ReplaceAll(head, "\n", "\r") + row + "\r" + row + "\r": `there is no "state"`,
+		"\xb1\xb8\xb8\xb9,name\n":                                      "another encoding",
+	} {
+		path := filepath.Join(t.TempDir(), "f.csv")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read(t.Context(), CSV{Path: path}, DefaultMapping())
+		if !errors.Is(err, ErrColumns) || strings.Contains(err.Error(), "A123456789") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	// A remark that is there twice is nobody's business.
+	if f := readText(t, strings.TrimSpace(head)+",note,note\n"+row+",a,b\n", CSV{}); len(f.Rows) != 1 {
+		t.Errorf("%+v", f.Faults)
+	}
+}
+
 func TestPosts(t *testing.T) {
 	var row directory.FedRow
 	if fault := posts(&row, "379/一科/科長; 380//專員;"); fault != "" || len(row.Posts) != 2 || row.Posts[1].Title != "專員" {

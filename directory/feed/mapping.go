@@ -125,12 +125,12 @@ func newReader(m Mapping, columns []string) (*reader, error) {
 	for _, v := range m.Disabled {
 		r.enabled[strings.ToLower(v)] = false
 	}
-	at := map[string]int{}
+	// What stands there may be values: only names of the mapping are told.
+	at, twice, foreign := map[string]int{}, map[string]bool{}, false
 	for i, c := range columns {
 		c = strings.TrimSpace(strings.TrimPrefix(c, "\ufeff"))
-		if _, twice := at[c]; twice && c != "" {
-			return nil, fmt.Errorf("%w: %q is there twice", ErrColumns, c)
-		}
+		_, twice[c] = at[c]
+		foreign = foreign || !utf8.ValidString(c) || strings.ContainsRune(c, utf8.RuneError)
 		at[c] = i
 	}
 	for _, t := range r.targets(m) {
@@ -141,8 +141,13 @@ func newReader(m Mapping, columns []string) (*reader, error) {
 			continue
 		}
 		i, ok := at[t.name]
-		if !ok {
+		switch {
+		case !ok && foreign:
+			return nil, fmt.Errorf("%w: there is no %q, and the first line has bytes of another encoding", ErrColumns, t.name)
+		case !ok:
 			return nil, fmt.Errorf("%w: there is no %q", ErrColumns, t.name)
+		case twice[t.name]:
+			return nil, fmt.Errorf("%w: %q is there twice", ErrColumns, t.name)
 		}
 		t.column = i
 		r.fields = append(r.fields, t)
