@@ -74,10 +74,9 @@ type how struct {
 	first   bool // of an account whose password nobody knows, and of no other
 }
 
-// Target is the account whose password is changed: the single account, else the
-// TPEAD account that is bound to the person's portal account; any that logs in, when
-// the portal is off. ErrUnbound if there
-// is none.
+// Target is the account whose password is changed: the one that is bound to the
+// person's portal account, else the single account; any that logs in, the single one
+// first, when the portal is off. ErrUnbound if there is none.
 func (p *Passwords) Target(ctx context.Context, personID string) (*idp.Account, error) {
 	accounts, err := p.Gate.Accounts.AccountsOf(ctx, personID)
 	if err != nil {
@@ -87,27 +86,31 @@ func (p *Passwords) Target(ctx context.Context, personID string) (*idp.Account, 
 }
 
 func (p *Passwords) target(ctx context.Context, accounts []idp.Account) (*idp.Account, error) {
-	for i, a := range accounts {
-		if a.Kind == idp.AccountSingle && !a.Closed {
-			return &accounts[i], nil
+	var single *idp.Account
+	for _, kind := range []idp.AccountKind{idp.AccountSingle, idp.AccountTPEAD} {
+		for i, a := range accounts {
+			if a.Kind != kind || a.Closed {
+				continue
+			}
+			if kind == idp.AccountSingle && single == nil {
+				single = &accounts[i]
+			}
+			bound := p.Bound == nil
+			if !bound {
+				var err error
+				if bound, err = p.Bound(ctx, a.Name); err != nil {
+					return nil, fmt.Errorf("read binding: %w", err)
+				}
+			}
+			if bound {
+				return &accounts[i], nil
+			}
 		}
 	}
-	for i, a := range accounts {
-		if a.Kind != idp.AccountTPEAD || a.Closed {
-			continue
-		}
-		if p.Bound == nil {
-			return &accounts[i], nil
-		}
-		bound, err := p.Bound(ctx, a.Name)
-		if err != nil {
-			return nil, fmt.Errorf("read binding: %w", err)
-		}
-		if bound {
-			return &accounts[i], nil
-		}
+	if single == nil {
+		return nil, ErrUnbound
 	}
-	return nil, ErrUnbound
+	return single, nil
 }
 
 // Own lists what may not be in the person's password.

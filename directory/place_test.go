@@ -66,6 +66,16 @@ func TestTargetIsTheBoundAccount(t *testing.T) {
 		if a, err := d.Target(t.Context(), "p1"); err != nil || a.Name != "ab1234" {
 			t.Errorf("%+v %v", a, err)
 		}
+		// Who has bound the old account after the city made a single one uses the old one,
+		// until they choose.
+		accounts.list[1].Closed = false
+		if a, err := d.Target(t.Context(), "p1"); err != nil || a.Name != "geaa-000002" {
+			t.Errorf("a single account that is not the bound one: %+v %v", a, err)
+		}
+		bound = "ab1234"
+		if a, err := d.Target(t.Context(), "p1"); err != nil || a.Name != "ab1234" {
+			t.Errorf("%+v %v", a, err)
+		}
 	})
 }
 
