@@ -143,6 +143,37 @@ func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error
 	return Local{g.Accounts, g.Hasher}, nil
 }
 
+// otherNames gives the counters of the person's other names that have the same
+// password: those that our own store looks at. Whoever knows one password takes back
+// no guess at another.
+func (g *Gate) otherNames(ctx context.Context, account *idp.Account, nameKey string) ([]string, error) {
+	accounts, err := g.Accounts.AccountsOf(ctx, account.PersonID)
+	if err != nil {
+		return nil, err
+	}
+	if here, err := g.here(ctx, *account); err != nil || !here {
+		return nil, err
+	}
+	var keys []string
+	for _, a := range accounts {
+		here, err := g.here(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if key := g.nameKey(g.Names.Normalize(a.Name)); here && key != nameKey {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+// here tells whether our own store looks at the account's password.
+func (g *Gate) here(ctx context.Context, account idp.Account) (bool, error) {
+	backend, err := g.backend(ctx, account)
+	_, here := backend.(Local)
+	return here, err
+}
+
 // locker is one lock of a person outside our own store.
 type locker struct {
 	Locker

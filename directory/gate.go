@@ -286,7 +286,7 @@ func (g *Gate) succeeded(ctx context.Context, account *idp.Account, r *Reservati
 	if err != nil {
 		return nil, g.unavailable(ctx, "read person", err)
 	}
-	if r.AlsoClears, err = g.otherNames(ctx, account.PersonID, r.NameKey); err != nil {
+	if r.AlsoClears, err = g.otherNames(ctx, account, r.NameKey); err != nil {
 		return nil, g.unavailable(ctx, "list names", err)
 	}
 	if err := g.Tries.Succeed(ctx, r); errors.Is(err, idp.ErrConflict) {
@@ -304,26 +304,11 @@ func (g *Gate) succeeded(ctx context.Context, account *idp.Account, r *Reservati
 	return person, nil
 }
 
-// otherNames gives the counters of all the other names of a person.
-func (g *Gate) otherNames(ctx context.Context, personID, nameKey string) ([]string, error) {
-	accounts, err := g.Accounts.AccountsOf(ctx, personID)
-	if err != nil {
-		return nil, err
-	}
-	var keys []string
-	for _, a := range accounts {
-		if key := g.nameKey(g.Names.Normalize(a.Name)); key != nameKey {
-			keys = append(keys, key)
-		}
-	}
-	return keys, nil
-}
-
 // rightButClosed is for the right password of an account that its directory
 // keeps closed. errors.Is tells ErrMustChange from ErrDisabled.
 func (g *Gate) rightButClosed(ctx context.Context, account *idp.Account, r *Reservation, cause error) error {
 	var err error
-	if r.AlsoClears, err = g.otherNames(ctx, account.PersonID, r.NameKey); err != nil {
+	if r.AlsoClears, err = g.otherNames(ctx, account, r.NameKey); err != nil {
 		return g.unavailable(ctx, "list names", err)
 	}
 	if err := g.Tries.Succeed(ctx, r); errors.Is(err, idp.ErrConflict) {

@@ -54,7 +54,7 @@ type Reservation struct {
 	PersonLockedUntil time.Time // the person was locked already: not looked at
 	LocksName         bool      // this very try set the spelling's lock
 	LocksPerson       bool      // this very try set the person's lock
-	AlsoClears        []string  // the counters of the person's other names: a success clears them too
+	AlsoClears        []string  // the counters of other names with the same password: a success clears them too
 }
 
 // May tells whether the password may be looked at.
