@@ -116,7 +116,13 @@ func TestT078_TheDirectoryNeverCountsMoreThanFive(t *testing.T) {
 	if n := count(t, d, e.Name); n > 5 || n < 3 {
 		t.Errorf("the directory counted %d", n)
 	}
-	h.want(e.Name, rightPassword, "locked")
+	// Which spelling locked it is told so, and no other; none is let in.
+	if got := h.try(e.Name, rightPassword); got != "locked" && got != "wrong" {
+		t.Errorf("the right one: %s", got)
+	}
+	if state, err := h.State(t.Context(), e.Name); err != nil || !state.LockedUntil.After(time.Now()) {
+		t.Errorf("%+v %v", state, err)
+	}
 	// With our own lock gone before the directory forgot: not one bind more.
 	clean := newHouse(t, route(d))
 	clean.add("GEAA", e.Name)
