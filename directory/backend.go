@@ -115,32 +115,48 @@ var nobody = idp.Account{Name: "nobody", Kind: idp.AccountSingle}
 // else our own store. A name that is nobody's goes the way of a single account,
 // which is the way of nearly everybody.
 func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error) {
+	var failed error
+	b := g.routed(account.Kind, func() string { // of nobody too: the same statements for everybody
+		person, err := g.Accounts.Person(ctx, account.PersonID)
+		if err != nil && (account.PersonID != "" || !errors.Is(err, idp.ErrNotFound)) {
+			failed = fmt.Errorf("find agency: %w", err)
+		}
+		switch {
+		case account.Agency != "": // moved or not, it is where it was made
+			return account.Agency
+		case person != nil:
+			return person.Agency.Code
+		}
+		return ""
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	if b == nil {
+		b = Local{g.Accounts, g.Hasher}
+	}
+	return b, nil
+}
+
+// routed is the first route's that fits, nil if none does. The agency is asked for
+// at most once, and only where it decides.
+func (g *Gate) routed(kind idp.AccountKind, agencyOf func() string) Backend {
 	agency, asked := "", false
 	for _, r := range g.Routes {
-		if !slices.Contains(r.Kinds, account.Kind) {
+		if !slices.Contains(r.Kinds, kind) {
 			continue
 		}
 		if len(r.Agencies) == 0 {
-			return r.Backend, nil
+			return r.Backend
 		}
-		if !asked { // of nobody too: the same statements for everybody
-			person, err := g.Accounts.Person(ctx, account.PersonID)
-			if err != nil && (account.PersonID != "" || !errors.Is(err, idp.ErrNotFound)) {
-				return nil, fmt.Errorf("find agency: %w", err)
-			}
-			if person != nil {
-				agency = person.Agency.Code
-			}
-			if account.Agency != "" { // moved or not, it is where it was made
-				agency = account.Agency
-			}
-			asked = true
+		if !asked {
+			agency, asked = agencyOf(), true
 		}
 		if agency != "" && slices.Contains(r.Agencies, agency) {
-			return r.Backend, nil
+			return r.Backend
 		}
 	}
-	return Local{g.Accounts, g.Hasher}, nil
+	return nil
 }
 
 // locker is one lock of a person outside our own store.

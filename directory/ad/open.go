@@ -83,7 +83,7 @@ func (d *Directory) openEntries(ctx context.Context, filter string, shut bool) (
 		}
 		for _, found := range r.Entries {
 			e, err := d.entry(found)
-			if err == nil && shut != (!e.Disabled && !e.Service && (e.ExpiresAt.IsZero() || e.ExpiresAt.After(d.o.Now()))) {
+			if err == nil && shut != e.open(d.o.Now()) {
 				names[policy.NormalizeName(e.Name)], ids[e.ID] = true, true
 			}
 		}
