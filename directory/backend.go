@@ -38,6 +38,17 @@ type Setter interface {
 	SetOf(ctx context.Context, account idp.Account, password string, mustChange bool) error
 }
 
+// Marker is a Setter that tells by its own clock when a password was set. Its times
+// are held against each other, never against ours.
+type Marker interface {
+	// SetMarked is SetOf, and returns the directory's time of it, as the server that
+	// did it tells; zero if it does not tell.
+	SetMarked(ctx context.Context, account idp.Account, password string, mustChange bool) (time.Time, error)
+	// ChangedSince tells whether the account has a password that was set after that
+	// time of the directory's, and need not be changed at the next login.
+	ChangedSince(ctx context.Context, account idp.Account, mark time.Time) (bool, error)
+}
+
 // Locker is a Backend with a lock of its own.
 type Locker interface {
 	// LockedUntil returns the end of the directory's lock; zero if there is none.
