@@ -17,7 +17,6 @@ type watching struct {
 	*desk
 	there *lossy
 	kept  *store.Store
-	nodes int
 }
 
 func watchingOf(d *desk, people int) *watching {

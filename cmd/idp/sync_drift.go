@@ -10,20 +10,22 @@ import (
 	"taipeion.internal/idp/directory"
 )
 
+const driftLong = "Changes nothing, but with --mend: the directories are then told how it is here, by a node. What directories are still to be told is counted, and not drift.\n\n" +
+	"Accounts that only a directory has, within its base and filter, are listed after these (\"only there\"), with when they were\n" +
+	"made and when they last logged in, as far as it says (Active Directory: to within two weeks). Nothing is ever done\n" +
+	"about them. Whose they are decides:\n" +
+	"  - somebody's who is here: a source names it in its account column, or they bind it themselves after a login;\n" +
+	"  - \"is another entry\": the entry of the account here was made anew. If it is the same person's: idp account forget-entry;\n" +
+	"  - nobody's: disable it there, with the directory's own tools.\n" +
+	"Machines', services' and the system's accounts are counted; --services lists them too."
+
 func (c *cli) syncDrift() *cobra.Command {
 	mend, services := false, false
 	cmd := c.needsConfig(&cobra.Command{
 		Use:   "drift",
 		Short: "List accounts that are open here and not in their directory, or there and not here, or show something else there",
-		Long: "Changes nothing, but with --mend: the directories are then told how it is here, by a node. What directories are still to be told is counted, and not drift.\n\n" +
-			"Accounts that only a directory has, within its base and filter, are listed after these (\"only there\"), with when they were\n" +
-			"made and when they last logged in, as far as it says (Active Directory: to within two weeks). Nothing is ever done\n" +
-			"about them. Whose they are decides:\n" +
-			"  - somebody's who is here: a source names it in its account column, or they bind it themselves after a login;\n" +
-			"  - \"is another entry\": the entry of the account here was made anew. If it is the same person's: idp account forget-entry;\n" +
-			"  - nobody's: disable it there, with the directory's own tools.\n" +
-			"Machines', services' and the system's accounts are counted; --services lists them too.",
-		Args: cobra.NoArgs,
+		Long:  driftLong,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := c.open(cmd.Context())
 			if err != nil {
