@@ -10,7 +10,8 @@ import (
 // Directory is how passwords are looked at elsewhere than in our own store.
 type Directory struct {
 	// How often everybody who is logged in is held against the directories: who was
-	// disabled or removed there loses sessions and tokens. At most 5m.
+	// disabled or removed there loses sessions and tokens. At most 5m: two looks at
+	// whom the first one does not find are within it.
 	Recheck Duration `yaml:"recheck"`
 	// A refused password is told so no sooner than after this time, so that it does
 	// not show which directory looked, or that none had to. 0s: at once.

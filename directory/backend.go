@@ -38,6 +38,17 @@ type Setter interface {
 	SetOf(ctx context.Context, account idp.Account, password string, mustChange bool) error
 }
 
+// Marker is a Setter that tells by its own clock when a password was set. Its times
+// are held against each other, never against ours.
+type Marker interface {
+	// SetMarked is SetOf, and returns the directory's time of it, as the server that
+	// did it tells; zero if it does not tell.
+	SetMarked(ctx context.Context, account idp.Account, password string, mustChange bool) (time.Time, error)
+	// ChangedSince tells whether the account has a password that was set after that
+	// time of the directory's, and need not be changed at the next login.
+	ChangedSince(ctx context.Context, account idp.Account, mark time.Time) (bool, error)
+}
+
 // Locker is a Backend with a lock of its own.
 type Locker interface {
 	// LockedUntil returns the end of the directory's lock; zero if there is none.
@@ -115,32 +126,48 @@ var nobody = idp.Account{Name: "nobody", Kind: idp.AccountSingle}
 // else our own store. A name that is nobody's goes the way of a single account,
 // which is the way of nearly everybody.
 func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error) {
+	var failed error
+	b := g.routed(account.Kind, func() string { // of nobody too: the same statements for everybody
+		person, err := g.Accounts.Person(ctx, account.PersonID)
+		if err != nil && (account.PersonID != "" || !errors.Is(err, idp.ErrNotFound)) {
+			failed = fmt.Errorf("find agency: %w", err)
+		}
+		switch {
+		case account.Agency != "": // moved or not, it is where it was made
+			return account.Agency
+		case person != nil:
+			return person.Agency.Code
+		}
+		return ""
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	if b == nil {
+		b = Local{g.Accounts, g.Hasher}
+	}
+	return b, nil
+}
+
+// routed is the first route's that fits, nil if none does. The agency is asked for
+// at most once, and only where it decides.
+func (g *Gate) routed(kind idp.AccountKind, agencyOf func() string) Backend {
 	agency, asked := "", false
 	for _, r := range g.Routes {
-		if !slices.Contains(r.Kinds, account.Kind) {
+		if !slices.Contains(r.Kinds, kind) {
 			continue
 		}
 		if len(r.Agencies) == 0 {
-			return r.Backend, nil
+			return r.Backend
 		}
-		if !asked { // of nobody too: the same statements for everybody
-			person, err := g.Accounts.Person(ctx, account.PersonID)
-			if err != nil && (account.PersonID != "" || !errors.Is(err, idp.ErrNotFound)) {
-				return nil, fmt.Errorf("find agency: %w", err)
-			}
-			if person != nil {
-				agency = person.Agency.Code
-			}
-			if account.Agency != "" { // moved or not, it is where it was made
-				agency = account.Agency
-			}
-			asked = true
+		if !asked {
+			agency, asked = agencyOf(), true
 		}
 		if agency != "" && slices.Contains(r.Agencies, agency) {
-			return r.Backend, nil
+			return r.Backend
 		}
 	}
-	return Local{g.Accounts, g.Hasher}, nil
+	return nil
 }
 
 // otherNames gives the counters of the person's other names that have the same

@@ -14,6 +14,7 @@ type PasswordStanding struct {
 	MustChange bool
 	EndsAt     time.Time // a start password's end; zero: none
 	ResetAt    time.Time // when an administrator set it last; zero: never
+	ToldAt     time.Time // when its directory had it, by the directory's clock; zero: it did not tell
 	History    [][]byte  // sealed hashes, newest first
 }
 
@@ -35,6 +36,7 @@ type NewPassword struct {
 	At         time.Time
 	Deliveries []Delivery
 	Letters    []outbox.Message `json:"-"` // that tell the person
+	ToldAt     time.Time        `json:"-"` // when its directory had it, by the directory's clock
 	Intent     string           `json:"-"` // ends with it; empty: none
 	Lease      string           `json:"-"` // of the intent
 	Anyway     bool             `json:"-"` // the directory has it, whoever is at the intent or has ended it

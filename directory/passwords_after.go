@@ -50,15 +50,16 @@ func (p *Passwords) After(ctx context.Context, account idp.Account, here bool) e
 	return nil
 }
 
-// resetSpreads is how long a controller may go without hearing of a reset.
+// resetSpreads is how long a controller may go without hearing of a reset, where the
+// directory does not tell when passwords were changed.
 const resetSpreads = 15 * time.Minute
 
 // settled forgets the start password of an account whose directory has taken a
-// password without asking for another one: its owner has changed it there, at the
-// PC.
+// password without asking for another one, if its owner has changed it there, at the
+// PC: it may as well be a controller that has not heard of the start password.
 func (p *Passwords) settled(ctx context.Context, account idp.Account) {
 	standing, err := p.Keeper.PasswordStanding(ctx, account.PersonID)
-	if err == nil && (!standing.MustChange || standing.ResetAt.IsZero() || p.Now().Before(standing.ResetAt.Add(resetSpreads))) {
+	if err == nil && (!standing.MustChange || standing.ResetAt.IsZero()) {
 		return
 	}
 	var target *idp.Account
@@ -66,11 +67,38 @@ func (p *Passwords) settled(ctx context.Context, account idp.Account) {
 		target, err = p.Target(ctx, account.PersonID)
 	}
 	if err == nil && target.Name == account.Name {
-		err = p.Keeper.PasswordSettled(ctx, account.PersonID, standing.ChangedAt)
+		changed, tells := false, false
+		if changed, tells, err = p.changedThere(ctx, account, standing); err == nil && !tells {
+			changed = !p.Now().Before(standing.ResetAt.Add(resetSpreads))
+		}
+		if changed {
+			err = p.Keeper.PasswordSettled(ctx, account.PersonID, standing.ChangedAt)
+		}
 	}
 	if err != nil && !errors.Is(err, ErrUnbound) {
 		p.Logger.WarnContext(ctx, "a start password that was changed elsewhere is still noted", "error", err) // the next login forgets it
 	}
+}
+
+// changedThere tells whether a start password was changed in its directory since it
+// was set, if the directory tells: by what it said of the start password and what it
+// says now, both by its own clock.
+func (p *Passwords) changedThere(ctx context.Context, account idp.Account, standing *PasswordStanding) (changed, tells bool, err error) {
+	if standing.ToldAt.IsZero() {
+		return false, false, nil
+	}
+	backend, err := p.Gate.backend(ctx, account)
+	if err != nil {
+		return false, false, err
+	}
+	m, tells := backend.(Marker)
+	if !tells {
+		return false, false, nil
+	}
+	if changed, err = m.ChangedSince(ctx, account, standing.ToldAt); err != nil {
+		return false, true, fmt.Errorf("ask when the password was changed: %w", err)
+	}
+	return changed, true, nil
 }
 
 // young tells whether the password was changed too short a while ago to be changed
@@ -151,7 +179,14 @@ func (p *Passwords) first(ctx context.Context, proved *idp.Account, old string) 
 		return nil, nil, fmt.Errorf("read standing: %w", err)
 	}
 	if p.ended(standing) {
-		return nil, nil, &Refusal{Reason: idp.ReasonDisabled}
+		// It may be old by now, and not the start password.
+		changed, _, err := p.changedThere(ctx, *account, standing)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", idp.ErrUnavailable, err)
+		}
+		if !changed {
+			return nil, nil, &Refusal{Reason: idp.ReasonDisabled}
+		}
 	}
 	return account, h, nil
 }

@@ -50,31 +50,36 @@ func (p *Passwords) elsewhere(ctx context.Context, backend Backend, account *idp
 
 // setInTime sets the password while nobody else is at the intent. Whoever stood
 // still for so long that somebody may be asking soon begins nothing.
-func (p *Passwords) setInTime(ctx context.Context, i *Intent, setter Setter, account *idp.Account, password string, h how) error {
+func (p *Passwords) setInTime(ctx context.Context, i *Intent, setter Setter, account *idp.Account, password string, h how) (err error) {
 	left := i.DueAt.Sub(p.Now()) - intentSet
 	if left <= 0 {
 		return fmt.Errorf("the change was begun too long ago: %w", idp.ErrUnavailable)
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	return p.setThere(ctx, setter, account, password, h)
+	i.New.ToldAt, err = p.setThere(ctx, setter, account, password, h)
+	return err
 }
 
-// setThere sets the password in the directory that looks at it.
-func (p *Passwords) setThere(ctx context.Context, setter Setter, account *idp.Account, password string, h how) error {
-	var err error
-	if h.old != "" {
+// setThere sets the password in the directory that looks at it. Of a start password
+// it returns when the directory had it, if it tells.
+func (p *Passwords) setThere(ctx context.Context, setter Setter, account *idp.Account, password string, h how) (told time.Time, err error) {
+	marker, tells := setter.(Marker)
+	switch {
+	case h.old != "":
 		err = setter.ChangeOf(ctx, *account, h.old, password)
-	} else {
+	case h.start && tells:
+		told, err = marker.SetMarked(ctx, *account, password, true)
+	default:
 		err = setter.SetOf(ctx, *account, password, h.start)
 	}
 	switch {
 	case errors.Is(err, ErrRules):
-		return &policy.FaultsError{Faults: []policy.Fault{policy.FaultDirectory}}
+		return time.Time{}, &policy.FaultsError{Faults: []policy.Fault{policy.FaultDirectory}}
 	case err != nil:
-		return fmt.Errorf("set password in the directory: %w: %w", idp.ErrUnavailable, err)
+		return time.Time{}, fmt.Errorf("set password in the directory: %w: %w", idp.ErrUnavailable, err)
 	}
-	return nil
+	return told, nil
 }
 
 // complete keeps all that follows from a password that its directory has.

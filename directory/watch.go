@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -25,6 +26,14 @@ type Shutter interface {
 	Shut(ctx context.Context, accounts []idp.Account) ([]idp.Account, error)
 }
 
+// Thorough is a Watched of several servers, which may not have heard the same.
+type Thorough interface {
+	// Anywhere asks each server that answers. It returns the accounts that are there
+	// and closed on one of them, and those of the others that are open on one; an
+	// error if none answers.
+	Anywhere(ctx context.Context, accounts []idp.Account) (open, shut []idp.Account, err error)
+}
+
 // Live is what a Watch needs of the store.
 type Live interface {
 	// LivePeople lists people who have a session or tokens, by ID, after one; not
@@ -34,6 +43,16 @@ type Live interface {
 	ClosedPeople(ctx context.Context, after string, limit int) ([]string, error)
 	// VanishedPeople counts those of ClosePerson since then with an event of that detail.
 	VanishedPeople(ctx context.Context, since time.Time, detail string) (int, error)
+	// MissPerson notes that a person was not found in their directory, and returns when
+	// that was first so, without having been found since; a look before since is
+	// forgotten, as there was none for too long.
+	MissPerson(ctx context.Context, personID string, at, since time.Time) (first time.Time, err error)
+	// MissedPeople lists those that were missed at first or before, and lately at last
+	// or after, by ID, after one; not those who are closed already, or of whom a
+	// directory is still to be told.
+	MissedPeople(ctx context.Context, after string, first, last time.Time, limit int) ([]string, error)
+	// FindPerson undoes MissPerson; there may be nothing to undo.
+	FindPerson(ctx context.Context, personID string) error
 	// ClosePerson makes a person disabled until ReopenPerson, and ends all their
 	// sessions and all tokens, also those that outlive sessions.
 	ClosePerson(ctx context.Context, personID string, at time.Time, events ...idp.Event) error
@@ -59,7 +78,10 @@ type Watch struct {
 // watchAtOnce is how many people are asked about at once.
 const watchAtOnce = 200
 
-const watchLease = "directory/watch"
+const (
+	watchLease = "directory/watch"
+	againLease = "directory/watch/again"
+)
 
 // AFewOf is a Watch's usual limit: three, or a fiftieth of all.
 func AFewOf(live int) int { return max(3, live/50) }
@@ -87,26 +109,43 @@ func (w *Watch) Run(ctx context.Context, every time.Duration) {
 	}
 }
 
-// IfDue sweeps if nobody did lately. The lease is nobody's: it is how long ago
-// somebody did.
+// IfDue sweeps if nobody did lately, and else looks once more at whom a sweep did not
+// find. The leases are nobody's: they are how long ago somebody did.
 func (w *Watch) IfDue(ctx context.Context, every time.Duration) (ended int, err error) {
 	mine, err := w.Leases.TakeLease(ctx, watchLease, rand.Text(), w.Now(), w.Now().Add(every*2/5))
-	if err != nil || !mine {
+	switch {
+	case err != nil:
 		return 0, err
+	case mine:
+		ended, err = w.Sweep(ctx, every)
+	default:
+		ended, err = w.again(ctx, every)
 	}
-	ended, err = w.Sweep(ctx)
 	if ended > 0 {
 		w.Logger.WarnContext(ctx, "people vanished from their directory", "people", ended)
 	}
 	return ended, err
 }
 
+// apart is how long after the first look the second is at the earliest. A sweep is
+// at most half of every after the last one; with this, and a tick of each, all of it
+// is within every.
+func apart(every time.Duration) time.Duration { return every / 5 }
+
 // Sweep goes through all who are logged in and all who are closed, once, and
-// returns how many lost their sessions. Of a directory that does not answer
-// nothing is concluded: that is the error.
-func (w *Watch) Sweep(ctx context.Context) (ended int, err error) {
+// returns how many lost their sessions. Whose account is there and closed loses them
+// at once. Whose account is not found, or not within the filter, is only noted: the
+// entry may be on its way to this controller. Who was not found a while ago either is
+// looked for on every controller. Of a directory that does not answer nothing is
+// concluded: that is the error.
+func (w *Watch) Sweep(ctx context.Context, every time.Duration) (ended int, err error) {
+	doubted := map[string]bool{}
+	err = w.missed(ctx, w.Now(), time.Time{}, func(id string) { doubted[id] = true })
+	if err != nil {
+		return 0, err
+	}
 	live := 0
-	var shut, gone []string
+	var shut, gone, found []string
 	unasked := w.each(ctx, func(after string) ([]string, error) {
 		return w.Live.LivePeople(ctx, after, w.Now(), watchAtOnce)
 	}, func(id string, s watched) {
@@ -115,26 +154,123 @@ func (w *Watch) Sweep(ctx context.Context) (ended int, err error) {
 			shut = append(shut, id)
 		case s.closed():
 			gone = append(gone, id)
+		case doubted[id] && !s.unknown:
+			found = append(found, id)
 		}
 	})
-	if len(gone) > 0 {
-		before, err := w.Live.VanishedPeople(ctx, w.Now().Add(-24*time.Hour), notThere)
+	if ended, err = w.close(ctx, shut, closedThere); err != nil {
+		return ended, err
+	}
+	for _, id := range found {
+		if err := w.Live.FindPerson(ctx, id); err != nil {
+			return ended, fmt.Errorf("note who was found: %w", err)
+		}
+	}
+	var twice []string
+	for _, id := range gone {
+		first, err := w.Live.MissPerson(ctx, id, w.Now(), w.Now().Add(-2*every))
 		if err != nil {
-			return 0, fmt.Errorf("count who vanished: %w", err)
+			return ended, fmt.Errorf("note who was not found: %w", err)
 		}
-		if before+len(gone) > w.Most(live+before) {
-			w.Logger.ErrorContext(ctx, "so many accounts vanished from their directory that nobody's session is ended", "gone", len(gone), "today", before, "live", live)
-			gone = nil
+		if !first.After(w.Now().Add(-apart(every))) {
+			twice = append(twice, id)
 		}
+	}
+	more, err := w.confirm(ctx, twice, func() (int, error) { return live, nil })
+	return ended + more, errors.Join(unasked, err, w.reopen(ctx))
+}
+
+// again looks once more at whom the last sweep did not find. Later sweeps do so too.
+func (w *Watch) again(ctx context.Context, every time.Duration) (ended int, err error) {
+	var people []string
+	err = w.missed(ctx, w.Now().Add(-apart(every)), w.Now().Add(-every/2), func(id string) { people = append(people, id) })
+	if err != nil || len(people) == 0 {
+		return 0, err
+	}
+	mine, err := w.Leases.TakeLease(ctx, againLease, rand.Text(), w.Now(), w.Now().Add(every/20))
+	if err != nil || !mine {
+		return 0, err
+	}
+	return w.confirm(ctx, people, func() (live int, err error) {
+		for after := ""; ; {
+			some, err := w.Live.LivePeople(ctx, after, w.Now(), 5*watchAtOnce)
+			if err != nil || len(some) == 0 {
+				return live, err
+			}
+			live, after = live+len(some), some[len(some)-1]
+		}
+	})
+}
+
+// missed gives those who were not found.
+func (w *Watch) missed(ctx context.Context, first, last time.Time, yield func(id string)) error {
+	for after := ""; ; {
+		some, err := w.Live.MissedPeople(ctx, after, first, last, watchAtOnce)
+		if err != nil {
+			return fmt.Errorf("list who was not found: %w", err)
+		}
+		if len(some) == 0 {
+			return nil
+		}
+		for _, id := range some {
+			yield(id)
+		}
+		after = some[len(some)-1]
+	}
+}
+
+// confirm is the second look at people who were not found: on every controller that
+// answers. Who is nowhere is turned away, unless so many are.
+func (w *Watch) confirm(ctx context.Context, people []string, live func() (int, error)) (ended int, err error) {
+	var shut, gone []string
+	var unasked error
+	for part := range slices.Chunk(people, watchAtOnce) {
+		found, err := w.ask(ctx, part, true, &unasked)
+		if err != nil {
+			return 0, err
+		}
+		for _, id := range part {
+			switch s := found[id]; {
+			case s.unknown:
+			case s.closed() && s.shut == s.asked:
+				shut = append(shut, id)
+			case s.closed():
+				gone = append(gone, id)
+			default:
+				if err := w.Live.FindPerson(ctx, id); err != nil {
+					return 0, fmt.Errorf("note who was found: %w", err)
+				}
+			}
+		}
+	}
+	if gone, err = w.few(ctx, gone, live); err != nil {
+		return 0, err
 	}
 	if ended, err = w.close(ctx, shut, closedThere); err != nil {
 		return ended, err
 	}
-	vanished, err := w.close(ctx, gone, notThere)
-	if ended += vanished; err != nil {
-		return ended, err
+	more, err := w.close(ctx, gone, notThere)
+	return ended + more, errors.Join(unasked, err)
+}
+
+// few gives nobody where too many vanished.
+func (w *Watch) few(ctx context.Context, gone []string, live func() (int, error)) ([]string, error) {
+	if len(gone) == 0 {
+		return nil, nil
 	}
-	return ended, errors.Join(unasked, w.reopen(ctx))
+	before, err := w.Live.VanishedPeople(ctx, w.Now().Add(-24*time.Hour), notThere)
+	if err != nil {
+		return nil, fmt.Errorf("count who vanished: %w", err)
+	}
+	all, err := live()
+	if err != nil {
+		return nil, fmt.Errorf("count who is logged in: %w", err)
+	}
+	if before+len(gone) > w.Most(all+before) {
+		w.Logger.ErrorContext(ctx, "so many accounts vanished from their directory that nobody's session is ended", "gone", len(gone), "today", before, "live", all)
+		return nil, nil
+	}
+	return gone, nil
 }
 
 // close turns people away.
@@ -166,93 +302,4 @@ func (w *Watch) reopen(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// watched is what directories say of a person.
-type watched struct {
-	asked   int  // accounts in directories that answered
-	shut    int  // those of them that are there, and closed
-	open    bool // one of them is open
-	unknown bool // a directory did not answer
-}
-
-func (s watched) closed() bool { return s.asked > 0 && !s.open && !s.unknown }
-
-// each gives everybody of a list, page by page, with what directories say.
-func (w *Watch) each(ctx context.Context, list func(after string) ([]string, error), yield func(id string, s watched)) error {
-	var unasked error
-	for after := ""; ; {
-		people, err := list(after)
-		if err != nil {
-			return fmt.Errorf("list people: %w", err)
-		}
-		if len(people) == 0 {
-			return unasked
-		}
-		found, err := w.ask(ctx, people, &unasked)
-		if err != nil {
-			return err
-		}
-		for _, id := range people {
-			yield(id, found[id])
-		}
-		after = people[len(people)-1]
-	}
-}
-
-// ask asks the directories about the people's accounts. One that does not answer
-// is noted in unasked.
-func (w *Watch) ask(ctx context.Context, people []string, unasked *error) (map[string]watched, error) {
-	by := map[Watched][]idp.Account{}
-	for _, id := range people {
-		accounts, err := w.Gate.Accounts.AccountsOf(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("list accounts: %w", err)
-		}
-		for _, a := range accounts {
-			if a.Closed && a.MustSet {
-				continue // given here, and not made there: that it is missing says nothing of its person
-			}
-			b, err := w.Gate.backend(ctx, a)
-			if err != nil {
-				return nil, err
-			}
-			if b, ok := b.(Watched); ok {
-				by[b] = append(by[b], a)
-			}
-		}
-	}
-	found := map[string]watched{}
-	for b, accounts := range by {
-		still, err := b.Open(ctx, accounts)
-		if err != nil && *unasked == nil {
-			*unasked = fmt.Errorf("ask who is open: %w", err)
-		}
-		for _, a := range accounts {
-			s := found[a.PersonID]
-			if err != nil {
-				s.unknown = true
-			} else {
-				s.asked++
-			}
-			found[a.PersonID] = s
-		}
-		var shut []idp.Account
-		if s, ok := b.(Shutter); ok && err == nil && len(still) < len(accounts) {
-			if shut, err = s.Shut(ctx, accounts); err != nil {
-				return nil, fmt.Errorf("ask who is closed: %w", err)
-			}
-		}
-		for _, a := range shut {
-			s := found[a.PersonID]
-			s.shut++
-			found[a.PersonID] = s
-		}
-		for _, a := range still {
-			s := found[a.PersonID]
-			s.open = s.open || err == nil
-			found[a.PersonID] = s
-		}
-	}
-	return found, nil
 }

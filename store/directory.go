@@ -22,14 +22,21 @@ const (
 		WHERE name = $1 AND NOT pending AND (given OR agency <> COALESCE((SELECT p.agency FROM persons p WHERE p.id = accounts.person_id), ''))`
 
 	// A directory that is still to be told to open an account is not right about it.
-	livePeople query = `SELECT p.id FROM persons p WHERE p.id > $1 AND p.closed_at = 0
-		AND NOT EXISTS (SELECT 1 FROM directory_effects e WHERE e.person_id = p.id AND e.state = 'waiting' AND e.kind IN ('create', 'rename', 'enable'))
+	isTold           = `NOT EXISTS (SELECT 1 FROM directory_effects e WHERE e.person_id = p.id AND e.state = 'waiting' AND e.kind IN ('create', 'rename', 'enable'))`
+	livePeople query = `SELECT p.id FROM persons p WHERE p.id > $1 AND p.closed_at = 0 AND ` + isTold + `
 		AND (EXISTS (SELECT 1 FROM sessions s WHERE s.person_id = p.id AND s.ended_at = 0 AND s.ends_at > $2)
 			OR EXISTS (SELECT 1 FROM grants g WHERE g.person_id = p.id AND g.person_id <> '' AND g.revoked_at = 0 AND g.ends_at > $2))
 		ORDER BY p.id LIMIT $3`
 	closedPeople   query = `SELECT id FROM persons WHERE closed_at > 0 AND id > $1 ORDER BY id LIMIT $2`
 	vanishedPeople query = `SELECT COUNT(*) FROM persons p WHERE p.closed_at > $1 AND EXISTS (SELECT 1 FROM events e
 		WHERE e.person_id = p.id AND e.person_id <> '' AND e.id >= $2 AND e.kind = 'directory.closed' AND e.detail = $3)`
+	// Too long after the last look, nothing is left of the first.
+	missPerson query = `INSERT INTO directory_missed (person_id, first_at, last_at) VALUES ($1, $2, $2) ON CONFLICT (person_id) DO UPDATE
+		SET first_at = CASE WHEN directory_missed.last_at < $3 THEN excluded.first_at ELSE directory_missed.first_at END, last_at = excluded.last_at
+		RETURNING first_at`
+	findPerson   query = `DELETE FROM directory_missed WHERE person_id = $1`
+	missedPeople query = `SELECT p.id FROM directory_missed m JOIN persons p ON p.id = m.person_id
+		WHERE p.id > $1 AND m.first_at <= $2 AND m.last_at >= $3 AND p.closed_at = 0 AND ` + isTold + ` ORDER BY p.id LIMIT $4`
 	closedAt     query = `SELECT closed_at FROM persons WHERE id = $1`
 	closePerson  query = `UPDATE persons SET closed_at = $2 WHERE id = $1 AND closed_at = 0`
 	reopenPerson query = `UPDATE persons SET closed_at = 0 WHERE id = $1 AND closed_at > 0`
@@ -87,6 +94,23 @@ func (s *Store) VanishedPeople(ctx context.Context, since time.Time, detail stri
 	return n, err
 }
 
+// MissPerson implements directory.Live.
+func (s *Store) MissPerson(ctx context.Context, personID string, at, since time.Time) (first time.Time, err error) {
+	_, err = s.one(ctx, with(missPerson, personID, micros(at), micros(since)), moment{&first})
+	return first, err
+}
+
+// FindPerson implements directory.Live.
+func (s *Store) FindPerson(ctx context.Context, personID string) error {
+	_, err := s.one(ctx, with(findPerson, personID))
+	return err
+}
+
+// MissedPeople implements directory.Live.
+func (s *Store) MissedPeople(ctx context.Context, after string, first, last time.Time, limit int) ([]string, error) {
+	return s.ids(ctx, with(missedPeople, after, micros(first), micros(last), int64(limit)))
+}
+
 func (s *Store) ids(ctx context.Context, ask statement) ([]string, error) {
 	var found []string
 	err := s.read(ctx, func(r runner) error {
@@ -104,6 +128,7 @@ func (s *Store) ClosePerson(ctx context.Context, personID string, at time.Time, 
 	return s.all(ctx, append([]statement{
 		noteClosing(personID, directory.EffectDisable, at),
 		with(closePerson, personID, micros(at)), with(endPersonSessions, personID, micros(at)), with(endPersonGrants, personID, micros(at)),
+		with(findPerson, personID),
 	}, inserts(events)...))
 }
 

@@ -10,11 +10,14 @@ import (
 )
 
 const (
-	passwordStanding query = `SELECT changed_at, must_change, ends_at, reset_at FROM password_standing WHERE person_id = $1`
-	passwordHistory  query = `SELECT sealed FROM password_history WHERE person_id = $1 ORDER BY number DESC`
+	passwordStanding query = `SELECT changed_at, must_change, ends_at, reset_at, CASE WHEN told_of = changed_at THEN told_at ELSE 0 END
+		FROM password_standing WHERE person_id = $1`
+	passwordHistory query = `SELECT sealed FROM password_history WHERE person_id = $1 ORDER BY number DESC`
 	// The condition decides between two changes at once.
-	putStanding query = `INSERT INTO password_standing (person_id, changed_at, must_change, ends_at, reset_at) VALUES ($1, $2, $3, $4, $5)
+	putStanding query = `INSERT INTO password_standing (person_id, changed_at, must_change, ends_at, reset_at, told_at, told_of)
+		VALUES ($1, $2, $3, $4, $5, $7, $2)
 		ON CONFLICT (person_id) DO UPDATE SET changed_at = excluded.changed_at, must_change = excluded.must_change, ends_at = excluded.ends_at,
+			told_at = excluded.told_at, told_of = excluded.told_of,
 			reset_at = CASE WHEN excluded.reset_at > 0 THEN excluded.reset_at ELSE password_standing.reset_at END
 		WHERE password_standing.changed_at = $6`
 	settlePassword query = `UPDATE password_standing SET must_change = FALSE, ends_at = 0 WHERE person_id = $1 AND changed_at = $2 AND must_change`
@@ -51,7 +54,7 @@ func (s *Store) PasswordStanding(ctx context.Context, personID string) (*directo
 	var st *directory.PasswordStanding
 	err := s.read(ctx, func(r runner) error {
 		st = &directory.PasswordStanding{}
-		err := r.row(with(passwordStanding, personID), moment{&st.ChangedAt}, &st.MustChange, moment{&st.EndsAt}, moment{&st.ResetAt})
+		err := r.row(with(passwordStanding, personID), moment{&st.ChangedAt}, &st.MustChange, moment{&st.EndsAt}, moment{&st.ResetAt}, moment{&st.ToldAt})
 		if err != nil && !errors.Is(translate(err), idp.ErrNotFound) {
 			return err
 		}
@@ -83,7 +86,7 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		if n.Reset {
 			reset = micros(n.At)
 		}
-		changed, err := r.exec(with(putStanding, n.PersonID, micros(n.At), n.MustChange, micros(n.EndsAt), reset, micros(n.Since)))
+		changed, err := r.exec(with(putStanding, n.PersonID, micros(n.At), n.MustChange, micros(n.EndsAt), reset, micros(n.Since), micros(n.ToldAt)))
 		if err != nil {
 			return err
 		}

@@ -159,3 +159,20 @@ func TestDeliveriesAreLeasedReplacedAndWiped(t *testing.T) {
 		}
 	})
 }
+
+// A node of the former version knows no time of the directory's, and leaves the last.
+func TestPasswordStanding_TheDirectorysTimeOfAnotherPassword(t *testing.T) {
+	storeTest(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		must(t, s.SetPassword(ctx, directory.NewPassword{PersonID: "p1", At: noon, Keep: 3, MustChange: true, Reset: true, ToldAt: noon.Add(-time.Hour)}))
+		st, err := s.PasswordStanding(ctx, "p1")
+		if err != nil || !st.ToldAt.Equal(noon.Add(-time.Hour)) {
+			t.Fatal(st, err)
+		}
+		_, err = s.one(ctx, with(query("UPDATE password_standing SET changed_at = $1"), micros(noon.Add(time.Minute))))
+		must(t, err)
+		if st, err = s.PasswordStanding(ctx, "p1"); err != nil || !st.ToldAt.IsZero() {
+			t.Error(st, err)
+		}
+	})
+}

@@ -47,6 +47,7 @@ var (
 	_ directory.EffectList      = (*Store)(nil)
 	_ directory.Doors           = (*Store)(nil)
 	_ directory.Holdings        = (*Store)(nil)
+	_ directory.Owners          = (*Store)(nil)
 	_ sync.People               = (*Store)(nil)
 	_ sync.Runs                 = (*Store)(nil)
 	_ directory.Identities      = (*Store)(nil)

@@ -48,6 +48,8 @@ func (p *progress) tell(step string, done, of int) {
 	text := fmt.Sprintf("%6.1fs  %s", now.Sub(p.started).Seconds(), step)
 	if of > 0 {
 		text += fmt.Sprintf("  %d of %d (%d %%)", done, of, done*100/of)
+	} else if done > 0 { // nobody knows yet of how many
+		text += fmt.Sprintf("  %d", done)
 	}
 	if !p.terminal {
 		fmt.Fprintln(p.out, text)

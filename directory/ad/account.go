@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -136,7 +137,7 @@ func (d *Directory) createPlain(ctx context.Context, n NewAccount, under string)
 	if err := d.do(ctx, false, func(c *conn) error { return c.ldap.Add(add) }); err != nil {
 		return err
 	}
-	if err := d.passwd(ctx, add.DN, n.Password); err != nil {
+	if _, err := d.passwd(ctx, add.DN, n.Password); err != nil {
 		// Until it has one, nobody can log in with it: nothing was opened.
 		gone := d.do(context.WithoutCancel(ctx), false, func(c *conn) error { return c.ldap.Del(ldap.NewDelRequest(add.DN, nil)) })
 		return errors.Join(err, gone)
@@ -173,22 +174,28 @@ func unicodePassword(password string) (string, error) {
 // SetPassword sets a new password, as an administrator does. mustChange asks
 // the person for another one at the next login.
 func (d *Directory) SetPassword(ctx context.Context, id, password string, mustChange bool) error {
+	_, err := d.setPassword(ctx, id, password, mustChange)
+	return err
+}
+
+// setPassword also returns the directory's own time of it.
+func (d *Directory) setPassword(ctx context.Context, id, password string, mustChange bool) (at time.Time, err error) {
 	e, err := d.Get(ctx, id)
 	if err != nil {
-		return err
+		return at, err
 	}
 	if d.o.Plain {
-		if err := d.passwd(ctx, e.DN, password); err != nil {
-			return err
+		if at, err = d.passwd(ctx, e.DN, password); err != nil {
+			return at, err
 		}
 		if err := d.reset(ctx, e.DN, mustChange); err != nil {
-			return fmt.Errorf("%w: %w", directory.ErrUncertain, err) // it has the password
+			return at, fmt.Errorf("%w: %w", directory.ErrUncertain, err) // it has the password
 		}
-		return nil
+		return at, nil
 	}
 	quoted, err := unicodePassword(password)
 	if err != nil {
-		return err
+		return at, err
 	}
 	m := ldap.NewModifyRequest(e.DN, nil)
 	m.Replace("unicodePwd", []string{quoted})
@@ -197,7 +204,28 @@ func (d *Directory) SetPassword(ctx context.Context, id, password string, mustCh
 		last = "0"
 	}
 	m.Replace("pwdLastSet", []string{last})
-	return d.modify(ctx, m)
+	at, err = d.thenSetAt(ctx, e.DN, func(c *conn) error { return c.ldap.Modify(m) })
+	if err != nil {
+		return at, fmt.Errorf("modify: %w", err)
+	}
+	return at, nil
+}
+
+// thenSetAt sets a password once, and asks the same server for the time of it. What
+// goes wrong with the question is no fault of the change's.
+func (d *Directory) thenSetAt(ctx context.Context, dn string, set func(*conn) error) (at time.Time, err error) {
+	done := false
+	err = d.do(ctx, false, func(c *conn) error {
+		if err := set(c); err != nil {
+			return err
+		}
+		done, at = true, d.setAt(c, dn)
+		return nil
+	})
+	if done {
+		err = nil
+	}
+	return at, err
 }
 
 // ChangePassword changes it as its owner does, who knows the old one: the

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
@@ -222,17 +223,17 @@ func (d *Directory) changeOwn(ctx context.Context, dn, old, password string) err
 }
 
 // passwd sets a password by RFC 3062 as an administrator.
-func (d *Directory) passwd(ctx context.Context, dn, password string) error {
+func (d *Directory) passwd(ctx context.Context, dn, password string) (at time.Time, err error) {
 	if password == "" {
-		return errors.New("an empty password is never set")
+		return at, errors.New("an empty password is never set")
 	}
 	request := ldap.NewPasswordModifyRequest(dn, "", password)
-	err := d.do(ctx, false, func(c *conn) error {
+	at, err = d.thenSetAt(ctx, dn, func(c *conn) error {
 		_, err := c.ldap.PasswordModify(request)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("set password: %w", err)
+		return at, fmt.Errorf("set password: %w", err)
 	}
-	return nil
+	return at, nil
 }

@@ -72,6 +72,7 @@ type duration = time.Duration
 // servers. It is safe for concurrent use.
 type Directory struct {
 	o        Options
+	page     uint32 // entries of a page
 	servers  []*server
 	tls      *tls.Config
 	slots    chan struct{} // service connections
@@ -115,7 +116,7 @@ func New(o Options) (*Directory, error) {
 		}
 	}
 	d := &Directory{
-		o: o, slots: make(chan struct{}, o.Pool), binds: make(chan struct{}, o.Binds),
+		o: o, page: pageSize, slots: make(chan struct{}, o.Pool), binds: make(chan struct{}, o.Binds),
 		tls: &tls.Config{RootCAs: o.CA, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(16)},
 	}
 	for _, address := range o.Servers {

@@ -31,6 +31,7 @@ type Entry struct {
 	LockedAt    time.Time
 	BadPassword int // the controller's own count
 	MustChange  bool
+	PasswordAt  time.Time // when the password was set; zero: it has to be changed, or the directory does not tell
 	ExpiresAt   time.Time // zero: never
 	Groups      []string  // DNs, direct ones
 
@@ -49,7 +50,7 @@ const (
 
 func (d *Directory) attributes() []string {
 	if d.o.Plain {
-		return []string{d.o.NameAttribute, d.o.IDAttribute, "objectClass", "cn", "displayName", "mail", "description", "memberOf", "pwdAccountLockedTime", "pwdReset"}
+		return []string{d.o.NameAttribute, d.o.IDAttribute, "objectClass", "cn", "displayName", "mail", "description", "memberOf", "pwdAccountLockedTime", "pwdReset", "pwdChangedTime"}
 	}
 	return []string{"sAMAccountName", "objectGUID", "objectClass", "userPrincipalName", "displayName", "mail", "description", "memberOf", "userAccountControl",
 		"msDS-User-Account-Control-Computed", "lockoutTime", "badPwdCount", "badPasswordTime", "pwdLastSet", "accountExpires", "servicePrincipalName", "isCriticalSystemObject"}
@@ -181,6 +182,7 @@ func (d *Directory) entry(from *ldap.Entry) (*Entry, error) {
 	e.BadPassword = int(number(from, "badPwdCount"))
 	e.ExpiresAt = filetime(number(from, "accountExpires"))
 	e.badAt = number(from, "badPasswordTime")
+	e.PasswordAt = filetime(number(from, "pwdLastSet"))
 	e.MustChange = number(from, "pwdLastSet") == 0 && flags&uacNoExpire == 0
 	e.Service = flags&uacNormal == 0 || flags&uacAnyTrust != 0 || flags&uacServiceMark != 0 || strings.HasSuffix(e.Name, "$") ||
 		len(from.GetEqualFoldAttributeValues("servicePrincipalName")) > 0 ||
@@ -212,6 +214,7 @@ func (d *Directory) plainEntry(e *Entry, from *ldap.Entry) (*Entry, error) {
 		}
 	}
 	e.MustChange = strings.EqualFold(from.GetEqualFoldAttributeValue("pwdReset"), "TRUE")
+	e.PasswordAt = stamp(from, "pwdChangedTime")
 	e.Service = strings.HasSuffix(e.Name, "$") || d.below(from.DN, d.o.ServiceBase)
 	return e, nil
 }

@@ -21,3 +21,6 @@ func SetAttribute(ctx context.Context, t testing.TB, d *Directory, dn, attribute
 		t.Fatal(err)
 	}
 }
+
+// SetPage makes pages of so many entries.
+func SetPage(d *Directory, entries uint32) { d.page = entries }

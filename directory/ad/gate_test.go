@@ -26,6 +26,7 @@ type house struct {
 	*directory.Gate
 	t     testing.TB
 	store *store.Store
+	later time.Duration // how far its watches' clocks are ahead
 }
 
 func key(context string, data []byte) []byte {

@@ -180,38 +180,15 @@ func (d *Directory) InGroup(ctx context.Context, dn, group string) (bool, error)
 	return found, err
 }
 
-// pageSize is what a controller gives at once, by default.
-const pageSize = 500
-
-// each goes through all entries of a search, page by page (RFC 2696). All pages
-// come from one server over one connection.
+// each goes through all entries of a search below the root of groups, one by one.
 func (d *Directory) each(ctx context.Context, filter string, f func(*ldap.Entry) error) error {
-	paging := ldap.NewControlPaging(pageSize)
-	attributes := []string{d.groupName(), d.o.IDAttribute}
-	return d.session(ctx, func(page func(func(*conn) error) error) error {
-		for {
-			done := false
-			err := page(func(c *conn) error {
-				r, err := c.ldap.Search(ldap.NewSearchRequest(d.root(), ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-					filter, attributes, []ldap.Control{paging}))
-				if err != nil {
-					return err
-				}
-				for _, e := range r.Entries {
-					if err := f(e); err != nil {
-						return enough(err)
-					}
-				}
-				cookie, ok := ldap.FindControl(r.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-				if done = !ok || len(cookie.Cookie) == 0; !done {
-					paging.SetCookie(cookie.Cookie)
-				}
-				return nil
-			})
-			if err != nil || done {
+	return d.pages(ctx, d.root(), filter, []string{d.groupName(), d.o.IDAttribute}, func(some []*ldap.Entry) error {
+		for _, e := range some {
+			if err := f(e); err != nil {
 				return err
 			}
 		}
+		return nil
 	})
 }
 

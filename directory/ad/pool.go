@@ -176,11 +176,7 @@ func (d *Directory) put(ctx context.Context, c *conn, err error) {
 
 // open connects the service account to the first server that takes it.
 func (d *Directory) open(ctx context.Context) (*conn, error) {
-	secret := d.secret(ctx)
-	d.mu.Lock()
-	refused := time.Now().Before(d.refusedUntil) && d.refused == secret
-	d.mu.Unlock()
-	if refused {
+	if d.refusedNow(d.secret(ctx)) {
 		return nil, fmt.Errorf("%s: %w: the service account was refused", d.o.Name, directory.ErrUnreachable)
 	}
 	var errs []error
@@ -199,6 +195,14 @@ func (d *Directory) open(ctx context.Context) (*conn, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: %w: %w", d.o.Name, directory.ErrUnreachable, errors.Join(errs...))
+}
+
+// refusedNow tells whether the service account was refused with that password a
+// moment ago.
+func (d *Directory) refusedNow(secret string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Now().Before(d.refusedUntil) && d.refused == secret
 }
 
 // secret is the service account's password as it is now. One that can't be read

@@ -19,33 +19,18 @@ func (r Records) Each(ctx context.Context, yield func(line int, values []string,
 	if err := yield(1, r.Attributes, ""); err != nil {
 		return err
 	}
-	d, paging, line := r.Directory, ldap.NewControlPaging(pageSize), 1
-	return d.session(ctx, func(page func(func(*conn) error) error) error {
-		for {
-			var found *ldap.SearchResult
-			err := page(func(c *conn) (err error) {
-				found, err = c.ldap.Search(ldap.NewSearchRequest(d.o.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-					r.Filter, r.Attributes, []ldap.Control{paging}))
+	line := 1
+	return r.Directory.pages(ctx, r.Directory.o.Base, r.Filter, r.Attributes, func(some []*ldap.Entry) error {
+		for _, e := range some {
+			line++
+			values := make([]string, len(r.Attributes))
+			for i, a := range r.Attributes {
+				values[i] = e.GetEqualFoldAttributeValue(a)
+			}
+			if err := yield(line, values, ""); err != nil {
 				return err
-			})
-			if err != nil {
-				return err
 			}
-			for _, e := range found.Entries {
-				line++
-				values := make([]string, len(r.Attributes))
-				for i, a := range r.Attributes {
-					values[i] = e.GetEqualFoldAttributeValue(a)
-				}
-				if err := yield(line, values, ""); err != nil {
-					return enough(err)
-				}
-			}
-			cookie, ok := ldap.FindControl(found.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-			if !ok || len(cookie.Cookie) == 0 {
-				return nil
-			}
-			paging.SetCookie(cookie.Cookie)
 		}
+		return nil
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 )
@@ -28,9 +30,50 @@ func (d *Directory) ChangeOf(ctx context.Context, account idp.Account, old, pass
 
 // SetOf implements directory.Setter.
 func (d *Directory) SetOf(ctx context.Context, account idp.Account, password string, mustChange bool) error {
-	return d.setAs(ctx, account, func(ctx context.Context, e *Entry) error {
-		return d.SetPassword(ctx, e.ID, password, mustChange)
+	_, err := d.SetMarked(ctx, account, password, mustChange)
+	return err
+}
+
+var _ directory.Marker = (*Directory)(nil)
+
+// SetMarked implements directory.Marker.
+func (d *Directory) SetMarked(ctx context.Context, account idp.Account, password string, mustChange bool) (at time.Time, err error) {
+	err = d.setAs(ctx, account, func(ctx context.Context, e *Entry) (err error) {
+		at, err = d.setPassword(ctx, e.ID, password, mustChange)
+		return err
 	})
+	return at, err
+}
+
+// ChangedSince implements directory.Marker. Of a password that has to be changed,
+// Active Directory shows no time; a controller that has not heard of the mark's
+// shows one of before.
+func (d *Directory) ChangedSince(ctx context.Context, account idp.Account, mark time.Time) (bool, error) {
+	e, err := d.mine(ctx, account)
+	if err != nil {
+		return false, err
+	}
+	return !mark.IsZero() && !e.MustChange && e.PasswordAt.After(mark), nil
+}
+
+// setAt reads when a password was set that this server has just taken; zero if it does
+// not tell. Active Directory shows no time of a password that has to be changed, so it
+// is the time of the entry's last change there: this one. It has whole seconds, and
+// what was set earlier in this one is not after it.
+func (d *Directory) setAt(c *conn, dn string) time.Time {
+	attribute := "whenChanged"
+	if d.o.Plain {
+		attribute = "pwdChangedTime"
+	}
+	r, err := c.ldap.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{attribute}, nil))
+	if err != nil || len(r.Entries) != 1 {
+		return time.Time{}
+	}
+	at := stamp(r.Entries[0], attribute)
+	if !d.o.Plain && !at.IsZero() {
+		at = at.Truncate(time.Second).Add(time.Second)
+	}
+	return at
 }
 
 // setAs finds the one entry that is the account's, as for a login.

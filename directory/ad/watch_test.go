@@ -13,10 +13,21 @@ import (
 	"taipeion.internal/idp/internal/testenv"
 )
 
+// recheck is how soon who vanished loses sessions.
+const recheck = 4 * time.Minute
+
 func (h *house) watch(most int) *directory.Watch {
 	return &directory.Watch{
-		Gate: h.Gate, Live: h.store, Most: func(int) int { return most }, Now: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Gate: h.Gate, Live: h.store, Leases: h.store, Most: func(int) int { return most },
+		Now: func() time.Time { return time.Now().Add(h.later) }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
+}
+
+// sweep looks once, a while after the last look.
+func (h *house) sweep(w *directory.Watch) (ended int, err error) {
+	h.t.Helper()
+	h.later += recheck / 2
+	return w.Sweep(h.t.Context(), recheck)
 }
 
 func (h *house) session(name string) {
@@ -56,7 +67,7 @@ func TestT061_WhoIsDisabledRemovedOrOutOfTheGroupLosesSessions(t *testing.T) {
 	}
 	h.add("GEAA", "portal-only") // is in no directory: nothing is said of it
 	w := h.watch(10)
-	if n, err := w.Sweep(ctx); err != nil || n != 0 {
+	if n, err := h.sweep(w); err != nil || n != 0 {
 		t.Fatalf("%d ended, %v", n, err)
 	}
 	if err := city.Disable(ctx, all[1].ID); err != nil {
@@ -69,10 +80,18 @@ func TestT061_WhoIsDisabledRemovedOrOutOfTheGroupLosesSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	ad.SetAttribute(ctx, t, city, all[4].DN, "accountExpires", "132000000000000000")
-	if n, err := h.watch(1).Sweep(ctx); err != nil || n != 2 { // too many vanished at once; who is closed there is believed
+	if n, err := h.sweep(w); err != nil || n != 2 { // who is closed there is believed at once, who is not found is not
 		t.Errorf("%d ended, %v", n, err)
 	}
-	if n, err := w.Sweep(ctx); err != nil || n != 2 {
+	for i, e := range all {
+		if got := h.alive(e.Name); got != (i == 0 || i == 2 || i == 3) {
+			t.Errorf("session %d is alive after one look: %v", i, got)
+		}
+	}
+	if n, err := h.sweep(h.watch(1)); err != nil || n != 0 { // too many vanished at once
+		t.Errorf("%d ended, %v", n, err)
+	}
+	if n, err := h.sweep(w); err != nil || n != 2 {
 		t.Errorf("%d ended, %v", n, err)
 	}
 	for i, e := range all {
@@ -99,7 +118,7 @@ func TestT061_WhoIsDisabledRemovedOrOutOfTheGroupLosesSessions(t *testing.T) {
 	if err := city.Enable(ctx, all[1].ID); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := w.Sweep(ctx); err != nil || n != 0 {
+	if n, err := h.sweep(w); err != nil || n != 0 {
 		t.Errorf("%d ended, %v", n, err)
 	}
 	for i, e := range all {
@@ -118,7 +137,7 @@ func TestT061_WhoIsDisabledRemovedOrOutOfTheGroupLosesSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	ad.SetAttribute(ctx, t, city, all[4].DN, "accountExpires", "0")
-	if _, err := w.Sweep(ctx); err != nil {
+	if _, err := h.sweep(w); err != nil {
 		t.Error(err)
 	}
 	if got := state(all[4]); got != idp.PersonEnabled {
@@ -183,7 +202,7 @@ func TestT061_OneDirectoryThatIsAwayHidesNoOther(t *testing.T) {
 	if err := city.Disable(t.Context(), e.ID); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := h.watch(10).Sweep(t.Context()); err == nil || n != 1 || h.alive(e.Name) || !h.alive("zw0001") {
+	if n, err := h.sweep(h.watch(10)); err == nil || n != 1 || h.alive(e.Name) || !h.alive("zw0001") {
 		t.Errorf("%d ended, %v", n, err)
 	}
 }
@@ -204,7 +223,7 @@ func TestT061_ADirectoryThatIsAwayEndsNothing(t *testing.T) {
 	h := newHouse(t, route(joined(t, func(o *ad.Options) { o.Servers = []string{"ldaps://127.0.0.1:1"} }, s)))
 	h.add("GEAA", "ab1234")
 	h.session("ab1234")
-	if n, err := h.watch(10).Sweep(t.Context()); err == nil || n != 0 || !h.alive("ab1234") {
+	if n, err := h.sweep(h.watch(10)); err == nil || n != 0 || !h.alive("ab1234") {
 		t.Errorf("%d, %v", n, err)
 	}
 }
