@@ -32,7 +32,8 @@ const (
 		WHERE cards.person_id = excluded.person_id
 		RETURNING id, bound_at`
 	boundCards query = `SELECT ` + cardColumns + ` FROM cards c WHERE c.unbound_at = 0 AND c.id > $1 ORDER BY c.id LIMIT $2`
-	unbindCard query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0`
+	unbindCard query = `UPDATE cards SET unbound_at = $2 WHERE id = $1 AND unbound_at = 0 RETURNING person_id, name`
+	cardBefore query = `SELECT name, fingerprint FROM cards WHERE issuer_key_id = $1 AND subject_serial = $2 AND unbound_at = 0`
 	// What the card opened ends with it, whenever its session did: "offline" too.
 	endCardGrants query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND session_id <> ''
 		AND session_id IN (SELECT id FROM sessions WHERE card_id = $1 AND card_id <> '')`
@@ -103,7 +104,7 @@ func (s *Store) bind(ctx context.Context, by query, c *idp.Card, events []idp.Ev
 			if err := first(r); err != nil {
 				return err
 			}
-			if err := bindIn(r, by, &bound); err != nil {
+			if err := bindIn(r, by, &bound, events); err != nil {
 				return err
 			}
 			return s.keepTold(r, "", events)
@@ -124,15 +125,31 @@ func (s *Store) bind(ctx context.Context, by query, c *idp.Card, events []idp.Ev
 	return err
 }
 
-// bindIn binds within a transaction; idp.ErrConflict if the holder is bound to
-// another person.
-func bindIn(r runner, by query, c *idp.Card) error {
-	err := r.row(with(by, c.ID, c.PersonID, c.IssuerKeyID, c.SubjectSerial, c.Fingerprint,
+// bindIn binds within a transaction, with the history; idp.ErrConflict if the
+// holder is bound to another person.
+func bindIn(r runner, by query, c *idp.Card, events []idp.Event) error {
+	var name, fingerprint string
+	err := r.row(with(cardBefore, c.IssuerKeyID, c.SubjectSerial), &name, &fingerprint)
+	if err != nil && !errors.Is(translate(err), idp.ErrNotFound) {
+		return err
+	}
+	at := c.BoundAt
+	if len(events) > 0 {
+		at = events[0].At // of a certificate that takes another's place: now
+	}
+	err = r.row(with(by, c.ID, c.PersonID, c.IssuerKeyID, c.SubjectSerial, c.Fingerprint,
 		notNil(c.Certificate), c.Name, micros(c.NotAfter), micros(c.BoundAt)), &c.ID, moment{&c.BoundAt})
 	if errors.Is(translate(err), idp.ErrNotFound) {
 		return idp.ErrConflict
 	}
-	return err
+	if err != nil || fingerprint == c.Fingerprint {
+		return err
+	}
+	was := ""
+	if fingerprint != "" {
+		was = named(name, c.ID)
+	}
+	return noteHeld(r, held{person: c.PersonID, kind: "card.bind", at: at, field: "card", old: was, now: named(c.Name, c.ID)}, events)
 }
 
 // CardsOf implements cardreader.Challenges and portal.Store.
@@ -164,17 +181,18 @@ func (s *Store) cards(ctx context.Context, st statement) ([]idp.Card, error) {
 // bound.
 func (s *Store) UnbindCard(ctx context.Context, cardID string, at time.Time, events ...idp.Event) error {
 	return s.write(ctx, func(r runner) error {
-		n, err := r.exec(with(unbindCard, cardID, micros(at)))
-		if err != nil {
+		var personID, name string
+		if err := r.row(with(unbindCard, cardID, micros(at)), &personID, &name); err != nil {
 			return err
-		}
-		if n == 0 {
-			return idp.ErrNotFound
 		}
 		for _, end := range []query{endCardAttempts, endCardSession, endCardPhones, endCardGrants, endCardPhoneGrants} {
 			if _, err := r.exec(with(end, cardID, micros(at))); err != nil {
 				return err
 			}
+		}
+		gone := held{person: personID, kind: "card.unbind", at: at, by: bySystem, field: "card", old: named(name, cardID)}
+		if err := noteHeld(r, gone, events); err != nil {
+			return err
 		}
 		return s.keepTold(r, "", events)
 	})

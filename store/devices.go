@@ -20,7 +20,7 @@ const (
 	devicesOf query = `SELECT ` + deviceColumns + deviceJoins + ` WHERE d.person_id = $1 AND d.revoked_at = 0 ORDER BY d.bound_at DESC, d.id`
 
 	renameDevice  query = `UPDATE devices SET name = $3 WHERE id = $1 AND person_id = $2 AND revoked_at = 0`
-	revokeDevice  query = `UPDATE devices SET revoked_at = $3 WHERE id = $1 AND revoked_at = 0 AND (person_id = $2 OR $2 = '')`
+	revokeDevice  query = `UPDATE devices SET revoked_at = $3 WHERE id = $1 AND revoked_at = 0 AND (person_id = $2 OR $2 = '') RETURNING person_id, name`
 	closeAttempts query = `UPDATE qr_attempts SET state = 'denied', changed_at = $2 WHERE device_id = $1 AND state IN ('scanned', 'approved')`
 	// What a phone opened ends with it, as with a card: $3 finds it in the evidence.
 	ofDevice          query = ` person_id = (SELECT person_id FROM devices WHERE id = $1) AND evidence LIKE $3 ESCAPE '!'`
@@ -29,7 +29,7 @@ const (
 		AND session_id IN (SELECT id FROM sessions WHERE` + ofDevice + `)`
 	// Who loses a phone is known nowhere until they prove themselves again.
 	forgetBrowsersOf query = `DELETE FROM known_browsers WHERE person_id = (SELECT person_id FROM devices WHERE id = $1)`
-	suspendDevice    query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND revoked_at = 0`
+	suspendDevice    query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND revoked_at = 0 RETURNING person_id, name`
 	reservePIN       query = `UPDATE devices SET pin_failures = pin_failures + 1 WHERE id = $1 AND pin_failures < $2 RETURNING pin_failures`
 	returnPIN        query = `UPDATE devices SET pin_failures = pin_failures - 1 WHERE id = $1 AND pin_failures > 0`
 
@@ -97,16 +97,35 @@ func (s *Store) RenameDevice(ctx context.Context, id, personID, name string, w d
 
 // RevokeDevice implements devicebind.DeviceStore.
 func (s *Store) RevokeDevice(ctx context.Context, id, personID string, at time.Time, w devicebind.With) error {
-	return s.stopDevice(ctx, with(revokeDevice, id, personID, micros(at)), id, at, w)
+	return s.write(ctx, func(r runner) error {
+		change := held{kind: "phone.revoke", at: at, about: "device " + id, field: "device"}
+		name := ""
+		if err := r.row(with(revokeDevice, id, personID, micros(at)), &change.person, &name); err != nil {
+			return err
+		}
+		change.old = named(name, id)
+		return stopDevice(r, id, change, w)
+	})
 }
 
 // SuspendDevice implements devicebind.DeviceStore.
 func (s *Store) SuspendDevice(ctx context.Context, id string, at time.Time, w devicebind.With) error {
-	suspend := with(suspendDevice, id, micros(at))
-	if at.IsZero() {
-		return s.change(ctx, suspend, idp.ErrNotFound, w)
-	}
-	return s.stopDevice(ctx, suspend, id, at, w)
+	return s.write(ctx, func(r runner) error {
+		change := held{kind: "phone.suspend", at: at, about: "device " + id, field: "device"}
+		name := ""
+		if err := r.row(with(suspendDevice, id, micros(at)), &change.person, &name); err != nil {
+			return err
+		}
+		change.now = named(name, id)
+		if !at.IsZero() {
+			return stopDevice(r, id, change, w)
+		}
+		change.kind, change.at = "phone.resume", s.atOf(w.Events)
+		if err := noteHeld(r, change, w.Events); err != nil {
+			return err
+		}
+		return keepWith(r, w)
+	})
 }
 
 // literally makes text mean itself in a LIKE with ESCAPE '!'.
@@ -114,32 +133,26 @@ func literally(text string) string {
 	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)
 }
 
-// stopDevice makes the change and ends what the device has under way or has
-// opened.
-func (s *Store) stopDevice(ctx context.Context, change statement, id string, at time.Time, w devicebind.With) error {
-	return s.write(ctx, func(r runner) error {
-		n, err := r.exec(change)
-		if err != nil {
+// stopDevice ends what the device has under way or has opened, after the change.
+func stopDevice(r runner, id string, change held, w devicebind.With) error {
+	if err := hold(r, w.Session); err != nil {
+		return err
+	}
+	opened := `%"device":"` + literally(id) + `"%`
+	// The attempts come first: a login that is opening its session has taken one
+	// of them, and what it keeps is there when the others run.
+	for _, end := range []statement{
+		with(closeAttempts, id, micros(change.at)), with(forgetBrowsersOf, id),
+		with(endDeviceSessions, id, micros(change.at), opened), with(endDeviceGrants, id, micros(change.at), opened),
+	} {
+		if _, err := r.exec(end); err != nil {
 			return err
 		}
-		if n == 0 {
-			return idp.ErrNotFound
-		}
-		if err := hold(r, w.Session); err != nil {
-			return err
-		}
-		opened := `%"device":"` + literally(id) + `"%`
-		// The attempts come first: a login that is opening its session has taken one
-		// of them, and what it keeps is there when the others run.
-		for _, end := range []statement{
-			with(closeAttempts, id, micros(at)), with(forgetBrowsersOf, id), with(endDeviceSessions, id, micros(at), opened), with(endDeviceGrants, id, micros(at), opened),
-		} {
-			if _, err := r.exec(end); err != nil {
-				return err
-			}
-		}
-		return keepWith(r, w)
-	})
+	}
+	if err := noteHeld(r, change, w.Events); err != nil {
+		return err
+	}
+	return keepWith(r, w)
 }
 
 // ReservePIN implements devicebind.DeviceStore.

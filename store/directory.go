@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -16,7 +18,8 @@ const (
 	keepEntry query = `INSERT INTO directory_entries (directory, identity, account, person_id, seen_at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (directory, identity) DO UPDATE SET account = excluded.account, seen_at = excluded.seen_at
 		WHERE directory_entries.person_id = excluded.person_id`
-	forgetEntries query = `DELETE FROM directory_entries WHERE account = $1`
+	forgetEntries query = `DELETE FROM directory_entries WHERE account = $1 RETURNING directory, identity`
+	ownerOf       query = `SELECT person_id FROM accounts WHERE name = $1`
 	// It is found by its name again, in the directory of its person's agency.
 	forgetPlace query = `UPDATE accounts SET given = FALSE, agency = COALESCE((SELECT p.agency FROM persons p WHERE p.id = accounts.person_id), '')
 		WHERE name = $1 AND NOT pending AND (given OR agency <> COALESCE((SELECT p.agency FROM persons p WHERE p.id = accounts.person_id), ''))`
@@ -63,7 +66,20 @@ func (s *Store) KeepIdentity(ctx context.Context, directory string, account idp.
 // ForgetIdentity implements directory.Identities.
 func (s *Store) ForgetIdentity(ctx context.Context, account string, events ...idp.Event) error {
 	return s.write(ctx, func(r runner) error {
-		entries, err := r.exec(with(forgetEntries, account))
+		gone := held{kind: "account.forget_entry", at: s.atOf(events), by: bySystem, field: "entry"}
+		err := r.row(with(ownerOf, account), &gone.person)
+		if err != nil && !errors.Is(translate(err), idp.ErrNotFound) {
+			return err
+		}
+		var entries []string
+		err = r.rows(with(forgetEntries, account), func(scan scan) error {
+			var in, identity string
+			if err := scan(&in, &identity); err != nil {
+				return err
+			}
+			entries = append(entries, in+" "+identity)
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -71,8 +87,15 @@ func (s *Store) ForgetIdentity(ctx context.Context, account string, events ...id
 		if err != nil {
 			return err
 		}
-		if entries+place == 0 {
+		if int64(len(entries))+place == 0 {
 			return idp.ErrNotFound
+		}
+		slices.Sort(entries)
+		gone.old = strings.TrimSpace(account + " " + strings.Join(entries, " "))
+		if gone.person != "" {
+			if err := noteHeld(r, gone, events); err != nil {
+				return err
+			}
 		}
 		return keep(r, events)
 	})

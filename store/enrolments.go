@@ -147,6 +147,10 @@ func (s *Store) FinishEnrolment(ctx context.Context, id []byte, sessionID string
 		if err != nil {
 			return err
 		}
+		bound := held{person: d.PersonID, kind: "phone.bind", at: d.BoundAt, field: "device", now: named(d.Name, d.ID)}
+		if err := noteHeld(r, bound, w.Events); err != nil {
+			return err
+		}
 		return keepWith(r, w)
 	})
 }

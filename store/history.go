@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -109,3 +110,48 @@ func noteChanges(r runner, personID, kind string, at time.Time, events []idp.Eve
 	_, err := r.exec(with(noteChange, personID, kind+"/"+directory.NewID(), micros(at), actorOf(events), kind, text(fields)))
 	return err
 }
+
+// held is a change of what a person logs in with, or may do.
+type held struct {
+	person, kind string // kind: where no event says it
+	at           time.Time
+	by           string // where no event says it; empty: the person
+	about        string // with which an event's detail begins, before the reason
+	field        string
+	old, now     string
+}
+
+// noteHeld keeps it in the person's history. Whoever does it to somebody else
+// says why.
+func noteHeld(r runner, h held, events []idp.Event) error {
+	actor, fields := actorOf(events), []directory.FieldChange{{Field: h.field, Old: h.old, New: h.now}}
+	if len(events) > 0 {
+		h.kind = events[0].Kind
+		if reason := strings.TrimPrefix(events[0].Detail, h.about+": "); actor != "" && reason != "" {
+			fields = append(fields, directory.FieldChange{Field: "reason", New: reason})
+		}
+	}
+	switch {
+	case actor != "":
+	case h.by != "":
+		actor = h.by
+	default:
+		actor = directory.ActorOf(h.person)
+	}
+	_, err := r.exec(with(noteChange, h.person, h.kind+"/"+directory.NewID(), micros(h.at), actor, h.kind, text(fields)))
+	return err
+}
+
+// atOf is when the events were; else now.
+func (s *Store) atOf(events []idp.Event) time.Time {
+	if len(events) > 0 {
+		return events[0].At
+	}
+	return s.now()
+}
+
+// bySystem is who does what nobody asked for.
+const bySystem = "system"
+
+// named is a thing in words: what its owner calls it, and its ID.
+func named(name, id string) string { return name + " (" + id + ")" }

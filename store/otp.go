@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -56,6 +57,9 @@ func (s *Store) BindTOTP(ctx context.Context, t *devicebind.TOTP, step int64, re
 		if n == 0 {
 			return idp.ErrUsed
 		}
+		if err := noteHeld(r, held{person: t.PersonID, kind: "otp.bind", at: now, field: "codes", now: "bound"}, w.Events); err != nil {
+			return err
+		}
 		return putRecovery(r, t.PersonID, recovery, w)
 	})
 }
@@ -93,6 +97,10 @@ func (s *Store) PutRecovery(ctx context.Context, personID string, hashes [][]byt
 		if err := r.row(with(hasTOTP, personID), &one); err != nil {
 			return err
 		}
+		renewed := held{person: personID, kind: "otp.recovery", at: s.atOf(w.Events), field: "recovery", now: strconv.Itoa(len(hashes))}
+		if err := noteHeld(r, renewed, w.Events); err != nil {
+			return err
+		}
 		return putRecovery(r, personID, hashes, w)
 	})
 }
@@ -109,6 +117,9 @@ func (s *Store) RemoveTOTP(ctx context.Context, personID string, w devicebind.Wi
 		}
 		if n == 0 {
 			return idp.ErrNotFound
+		}
+		if err := noteHeld(r, held{person: personID, kind: "otp.remove", at: s.atOf(w.Events), field: "codes", old: "bound"}, w.Events); err != nil {
+			return err
 		}
 		return putRecovery(r, personID, nil, w)
 	})

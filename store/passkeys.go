@@ -21,7 +21,7 @@ const (
 		WHERE id = $1 AND (sign_count < $2 OR sign_count = 0 AND $2 = CAST(0 AS BIGINT))
 			AND EXISTS (SELECT 1 FROM persons p WHERE p.id = passkeys.person_id AND p.state = 'enabled' AND p.closed_at = 0)`
 	renamePasskey query = `UPDATE passkeys SET name = $3 WHERE id = $1 AND person_id = $2`
-	removePasskey query = `DELETE FROM passkeys WHERE id = $1 AND (person_id = $2 OR $2 = '') RETURNING person_id`
+	removePasskey query = `DELETE FROM passkeys WHERE id = $1 AND (person_id = $2 OR $2 = '') RETURNING person_id, name`
 	dropPasskey   query = `DELETE FROM passkeys WHERE id = $1 AND person_id = $2`
 	// What a passkey opened ends with it: $3 finds it in the evidence.
 	ofPasskey          query = ` person_id = $1 AND evidence LIKE $3 ESCAPE '!'`
@@ -63,12 +63,13 @@ func (s *Store) Passkey(ctx context.Context, id []byte) (*devicebind.Passkey, *i
 // AddPasskey implements devicebind.PasskeyStore.
 func (s *Store) AddPasskey(ctx context.Context, k *devicebind.Passkey, challenge []byte, endsAt time.Time, w devicebind.With) error {
 	insert := with(insertPasskey, k.ID, k.PersonID, k.Name, notNil(k.AAGUID), k.Sealed, int64(k.SignCount), micros(k.CreatedAt))
-	return s.answered(ctx, challenge, endsAt, insert, w)
+	added := held{person: k.PersonID, kind: "passkey.add", at: k.CreatedAt, field: "passkey", now: named(k.Name, passkeyName(k.ID))}
+	return s.answered(ctx, challenge, endsAt, insert, &added, w)
 }
 
 // answered takes the challenge and makes the change: idp.ErrUsed,
-// idp.ErrConflict.
-func (s *Store) answered(ctx context.Context, challenge []byte, endsAt time.Time, change statement, w devicebind.With) error {
+// idp.ErrConflict. note goes to the history; nil: nothing does.
+func (s *Store) answered(ctx context.Context, challenge []byte, endsAt time.Time, change statement, note *held, w devicebind.With) error {
 	errs := []error{idp.ErrUsed, idp.ErrConflict}
 	return s.write(ctx, func(r runner) error {
 		if err := hold(r, w.Session); err != nil {
@@ -83,6 +84,11 @@ func (s *Store) answered(ctx context.Context, challenge []byte, endsAt time.Time
 				return errs[i]
 			}
 		}
+		if note != nil {
+			if err := noteHeld(r, *note, w.Events); err != nil {
+				return err
+			}
+		}
 		return keepWith(r, w)
 	})
 }
@@ -90,7 +96,7 @@ func (s *Store) answered(ctx context.Context, challenge []byte, endsAt time.Time
 // UsePasskey implements devicebind.PasskeyStore. The challenge is taken also
 // where the sign count is refused: it was answered.
 func (s *Store) UsePasskey(ctx context.Context, k *devicebind.Passkey, challenge []byte, endsAt, now time.Time) error {
-	err := s.answered(ctx, challenge, endsAt, with(usePasskey, k.ID, int64(k.SignCount), micros(now)), devicebind.With{})
+	err := s.answered(ctx, challenge, endsAt, with(usePasskey, k.ID, int64(k.SignCount), micros(now)), nil, devicebind.With{})
 	if errors.Is(err, idp.ErrConflict) {
 		return errors.Join(err, s.conditional(ctx, with(takeChallenge, challenge, micros(endsAt)), nil, nil))
 	}
@@ -107,8 +113,8 @@ func (s *Store) RenamePasskey(ctx context.Context, id []byte, personID, name str
 func (s *Store) RemovePasskey(ctx context.Context, id []byte, personID string, at time.Time, w devicebind.With) error {
 	opened := `%"passkey":"` + literally(passkeyName(id)) + `"%`
 	return s.write(ctx, func(r runner) error {
-		owner := ""
-		if err := r.row(with(removePasskey, id, personID), &owner); err != nil {
+		owner, name := "", ""
+		if err := r.row(with(removePasskey, id, personID), &owner, &name); err != nil {
 			return err
 		}
 		if err := hold(r, w.Session); err != nil {
@@ -120,6 +126,10 @@ func (s *Store) RemovePasskey(ctx context.Context, id []byte, personID string, a
 			if _, err := r.exec(end); err != nil {
 				return err
 			}
+		}
+		gone := held{person: owner, kind: "passkey.remove", at: at, field: "passkey", old: named(name, passkeyName(id))}
+		if err := noteHeld(r, gone, w.Events); err != nil {
+			return err
 		}
 		return keepWith(r, w)
 	})

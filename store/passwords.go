@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -120,6 +121,10 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 			}
 		}
 		if err := deliver(r, n); err != nil {
+			return err
+		}
+		set := held{person: n.PersonID, kind: "password.change", at: n.At, field: "password", now: strings.Join(n.Accounts, " ")}
+		if err := noteHeld(r, set, events); err != nil {
 			return err
 		}
 		for _, m := range n.Letters {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	idp "taipeion.internal/idp"
@@ -67,7 +68,16 @@ func (s *Store) Roles(ctx context.Context) ([]Granted, error) {
 // GrantRole gives a role to an enabled person; idp.ErrNotFound without such a
 // person or agency, idp.ErrConflict if they have it.
 func (s *Store) GrantRole(ctx context.Context, g Granted, events ...idp.Event) error {
-	err := s.all(ctx, append([]statement{with(grantRole, g.Person.ID, string(g.Kind), g.Agency, g.By, micros(g.At), g.Reason)}, inserts(events)...))
+	err := s.write(ctx, func(r runner) error {
+		if _, err := r.exec(with(grantRole, g.Person.ID, string(g.Kind), g.Agency, g.By, micros(g.At), g.Reason)); err != nil {
+			return err
+		}
+		name := roleName(g.Role)
+		if err := noteHeld(r, held{person: g.Person.ID, kind: "admin.grant", at: g.At, by: g.By, about: name, field: "role", now: name}, events); err != nil {
+			return err
+		}
+		return keep(r, events)
+	})
 	switch {
 	case errors.Is(err, errDuplicate):
 		return idp.ErrConflict
@@ -80,5 +90,22 @@ func (s *Store) GrantRole(ctx context.Context, g Granted, events ...idp.Event) e
 // RevokeRole takes it away, from the next request on; idp.ErrNotFound if they
 // don't have it.
 func (s *Store) RevokeRole(ctx context.Context, personID string, role policy.Role, events ...idp.Event) error {
-	return s.conditional(ctx, with(revokeRole, personID, string(role.Kind), role.Agency), idp.ErrNotFound, events)
+	return s.write(ctx, func(r runner) error {
+		n, err := r.exec(with(revokeRole, personID, string(role.Kind), role.Agency))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return idp.ErrNotFound
+		}
+		name := roleName(role)
+		if err := noteHeld(r, held{person: personID, kind: "admin.revoke", at: s.atOf(events), by: bySystem, about: name, field: "role", old: name}, events); err != nil {
+			return err
+		}
+		return keep(r, events)
+	})
+}
+
+func roleName(role policy.Role) string {
+	return strings.TrimSpace(string(role.Kind) + " " + role.Agency)
 }

@@ -157,7 +157,7 @@ func (s *Store) ApproveCard(ctx context.Context, d directory.Decision, events ..
 			return err
 		}
 		card.BoundAt = d.At
-		if err := bindIn(r, bindCard, &card); err != nil {
+		if err := bindIn(r, bindCard, &card, events); err != nil {
 			return err
 		}
 		return s.keepTold(r, "", about(personID, "card "+card.ID, events))

@@ -113,11 +113,26 @@ func (u *undoing) undo(e idp.Event) error {
 	return nil
 }
 
+// takenBack is what is taken back, as it stands in the history.
+func takenBack(personID, kind, evidence, thing string, at time.Time) held {
+	h := held{person: personID, kind: kind, at: at, by: bySystem, field: evidence, old: thing}
+	switch kind {
+	case "phone.suspend":
+		h.old, h.now = "", thing // it is there still
+	case "otp.remove":
+		h.field, h.old = "codes", "bound"
+	}
+	return h
+}
+
 // end makes the change and ends what the thing opened: it is somebody else's,
 // with all that was added by it.
 func (u *undoing) end(kind, evidence, thing string, change statement) error {
 	n, err := u.runner.exec(change)
 	if err != nil || n == 0 {
+		return err
+	}
+	if err := noteHeld(u.runner, takenBack(u.personID, kind, evidence, thing, u.now), nil); err != nil {
 		return err
 	}
 	u.note(kind, evidence+" "+thing+" ")
@@ -147,6 +162,9 @@ func (u *undoing) note(kind, thing string) {
 func (u *undoing) endCodes(bound time.Time) error {
 	n, err := u.runner.exec(with(dropAdded, u.personID, micros(bound)))
 	if err != nil || n == 0 {
+		return err
+	}
+	if err := noteHeld(u.runner, takenBack(u.personID, "otp.remove", "", "", u.now), nil); err != nil {
 		return err
 	}
 	u.note("otp.remove", "")

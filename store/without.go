@@ -36,7 +36,18 @@ func (s *Store) BoundOf(ctx context.Context, personID string) (*directory.Bound,
 
 // SayWithout implements directory.OwnBindings.
 func (s *Store) SayWithout(ctx context.Context, personID string, at time.Time, events ...idp.Event) error {
-	return s.all(ctx, append([]statement{with(noteWithout, personID, micros(at))}, inserts(events)...))
+	return s.write(ctx, func(r runner) error {
+		n, err := r.exec(with(noteWithout, personID, micros(at)))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			if err := noteHeld(r, held{person: personID, kind: "account.without", at: at, field: "bound", now: "-"}, events); err != nil {
+				return err
+			}
+		}
+		return keep(r, events)
+	})
 }
 
 var _ directory.OwnBindings = (*Store)(nil)

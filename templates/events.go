@@ -23,7 +23,8 @@ var (
 	}
 	historyFields = []string{
 		"name", "agency", "unit", "title", "email", "phone", "address", "state", "source", "shared", "accounts", "account",
-		"posts", "bound", "national_id", "reason", "kept", "disabled", "feed",
+		"posts", "bound", "national_id", "reason", "kept", "disabled", "feed", "card", "device", "passkey", "codes", "recovery",
+		"password", "role", "entry",
 	}
 )
 

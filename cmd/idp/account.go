@@ -36,6 +36,7 @@ type shownAccount struct {
 	ClosedSince time.Time         `json:"closed_in_directory_since,omitzero"`
 	// What directories and mailboxes have not been told yet.
 	Effects []directory.KeptEffect `json:"effects,omitempty"`
+	Changes []personChange         `json:"history"` // newest first
 }
 
 // mailDelivery is how far a mailbox follows a new password.
@@ -53,6 +54,7 @@ type accountMore struct {
 	mail    []directory.Delivery
 	factors shownFactors
 	effects []directory.KeptEffect
+	changes []personChange
 	closed  time.Time // since when its directory has it closed
 }
 
@@ -61,7 +63,7 @@ func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, more ac
 		Name: s.Person.Name, Username: s.Person.Username, Agency: s.Person.Agency.Code, AgencyName: s.Person.Agency.Name,
 		Unit: s.Person.Unit, State: string(s.Person.State), Accounts: map[string]string{}, Failures: s.Failures,
 		Locked: s.LockedUntil.After(time.Now()), LockedUntil: s.LockedUntil, Unasked: s.Unasked,
-		Factors: more.factors, ClosedSince: more.closed, Effects: more.effects,
+		Factors: more.factors, ClosedSince: more.closed, Effects: more.effects, Changes: more.changes,
 	}
 	for _, d := range more.mail {
 		a.Mail = append(a.Mail, mailDelivery{d.Account, d.Target, string(d.State), d.MadeAt, d.Tries, d.Fault})
@@ -96,12 +98,15 @@ func (c *cli) showAccount(cmd *cobra.Command, s *directory.AccountState, more ac
 		if a.Unasked {
 			out.row("directory", "does not answer: its own lock is not known")
 		}
+		for _, change := range a.Changes {
+			change.row(out)
+		}
 	})
 }
 
 func (c *cli) accountShow() *cobra.Command {
 	return c.needsConfig(&cobra.Command{
-		Use: "show NAME", Short: "Show whose account it is, and whether it is locked", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Short: "Show whose account it is, whether it is locked, and what was changed last", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withGate(cmd, func(_ *opened, gate *directory.Gate) (*directory.AccountState, error) {
 				return gate.State(cmd.Context(), args[0])
@@ -232,6 +237,9 @@ func (c *cli) withGate(cmd *cobra.Command, ask func(*opened, *directory.Gate) (*
 	}
 	if more.closed, err = o.store.ClosedAt(cmd.Context(), state.Person.ID); err != nil {
 		return fmt.Errorf("read state: %w", err)
+	}
+	if more.changes, err = o.changesOf(cmd.Context(), state.Person.ID); err != nil {
+		return err
 	}
 	return c.showAccount(cmd, state, more)
 }
