@@ -32,8 +32,11 @@ func (h *Handler) showApprovals(w http.ResponseWriter, r *http.Request, v *visit
 			if by == "" {
 				by = change.Actor
 			}
+			if change.Operator != "" && change.Operator != by {
+				by += " (" + change.Operator + ")"
+			}
 			row.Changes = append(row.Changes, templates.ChangeRow{What: change.What, By: by, At: change.At})
-			row.Own = row.Own || change.Actor == directory.ActorOf(v.id())
+			row.Own = row.Own || change.Actor == directory.ActorOf(v.id()) || change.Stands == v.id()
 		}
 		view.Cards = append(view.Cards, row)
 	}

@@ -301,7 +301,7 @@ func (h *Handler) unlock(w http.ResponseWriter, r *http.Request, v *visit) {
 func (h *Handler) reset(w http.ResponseWriter, r *http.Request, v *visit) {
 	h.act(w, r, v, "", func(p *idp.Person, reason string) (string, error) {
 		account := one(r.PostForm, "account")
-		start, _, err := h.Passwords.Reset(r.Context(), account, directory.ActorOf(v.id()), reason)
+		start, _, err := h.Passwords.Reset(r.Context(), account, directory.Hand{Actor: directory.ActorOf(v.id())}, reason)
 		if errors.Is(err, directory.ErrUnbound) {
 			return "unbound", nil
 		}

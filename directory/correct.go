@@ -19,15 +19,15 @@ type Correction struct {
 	PersonID string
 	Name     string
 	Identity *Identity
-	Actor    string
-	Reason   string
-	At       time.Time
+	Hand
+	Reason string
+	At     time.Time
 }
 
 // Corrections keeps them.
 type Corrections interface {
 	// Correct makes a correction, with its history and what a second administrator
-	// is asked, in one transaction; ErrNothing if it is like that already, idp.ErrConflict while the portal feeds people,
+	// is asked, in one transaction; ErrNoRole, ErrOperator of the hand, ErrNothing if it is like that already, idp.ErrConflict while the portal feeds people,
 	// for nobody or a shared account, or if the national ID is another person's.
 	Correct(ctx context.Context, c Correction, events ...idp.Event) error
 }
@@ -68,6 +68,9 @@ func (r *Registrar) Correct(ctx context.Context, keep Corrections, c Correction,
 	}
 	if len(what) == 0 {
 		return ErrNothing
+	}
+	if c.Operator != "" {
+		c.Reason = "by " + c.Operator + ": " + c.Reason
 	}
 	return keep.Correct(ctx, c, idp.Event{
 		At: c.At, Kind: "person.correct", Result: "ok", PersonID: c.PersonID, Actor: c.Actor, Detail: strings.Join(what, " ") + ": " + c.Reason,

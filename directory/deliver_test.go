@@ -110,7 +110,7 @@ func TestStartPasswordOpensNoMailbox(t *testing.T) {
 	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
 		d.Mail = []directory.Mailbox{d.plain}
 		d.plain.got["wang.daming.mail"] = rightPassword
-		start, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "lost")
+		start, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "helpdesk"}, "lost")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,7 @@ type NewPassword struct {
 	EndsAt     time.Time // of a start password
 	Reset      bool      // an administrator did it
 	Actor      string    // who that is; a first card binding then waits for another one
+	Operator   string    // who typed it, as in Hand
 	Session    string    // goes on; every other one ends
 	Since      time.Time // ChangedAt when the change was decided on
 	At         time.Time

@@ -65,13 +65,14 @@ type Changed struct {
 
 // how says who changes a password, and by which right.
 type how struct {
-	kind    string // of the event
-	old     string // proved; empty: set as an administrator does
-	session string // goes on
-	actor   string
-	detail  string
-	start   bool // a start password
-	first   bool // of an account whose password nobody knows, and of no other
+	kind     string // of the event
+	old      string // proved; empty: set as an administrator does
+	session  string // goes on
+	actor    string
+	operator string // who typed it
+	detail   string
+	start    bool // a start password
+	first    bool // of an account whose password nobody knows, and of no other
 }
 
 // Target is the account whose password is changed: the one that is bound to the
@@ -248,7 +249,8 @@ func (p *Passwords) SetByCard(ctx context.Context, person *idp.Person, password,
 
 // Reset gives an account a start password, once shown, that must be changed at
 // the next login and ends by itself; the one before is dead at once.
-func (p *Passwords) Reset(ctx context.Context, name, actor, reason string) (start string, done *Changed, err error) {
+// ErrNoRole, ErrOperator of whoever does it.
+func (p *Passwords) Reset(ctx context.Context, name string, by Hand, reason string) (start string, done *Changed, err error) {
 	if reason, err = Reason(reason); err != nil {
 		return "", nil, err
 	}
@@ -266,7 +268,10 @@ func (p *Passwords) Reset(ctx context.Context, name, actor, reason string) (star
 			break
 		}
 	}
-	done, err = p.set(ctx, state.Person, account, start, how{kind: byAdministrator, actor: actor, detail: reason, start: true})
+	if by.Operator != "" {
+		reason = "by " + by.Operator + ": " + reason
+	}
+	done, err = p.set(ctx, state.Person, account, start, how{kind: byAdministrator, actor: by.Actor, operator: by.Operator, detail: reason, start: true})
 	if err != nil {
 		return "", nil, err
 	}

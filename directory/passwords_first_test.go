@@ -68,7 +68,7 @@ func TestPortalPasswordSetsNoPasswordThatSomebodyKnows(t *testing.T) {
 			d.world.Gate.Routes = routes[i]
 			d.want(d.try("wang.daming", rightPassword), "ok")
 		}
-		if _, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "why"); err != nil {
+		if _, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "helpdesk"}, "why"); err != nil {
 			t.Fatal(err)
 		}
 		steal("within a day of a reset")
@@ -151,7 +151,7 @@ func TestStartPasswordChangedAtThePC(t *testing.T) {
 		d.world.Gate.Routes = []directory.Route{routed("ad", v, idp.AccountSingle, idp.AccountTPEAD)}
 		reset := func() (start string) {
 			t.Helper()
-			start, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "why")
+			start, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "helpdesk"}, "why")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +198,7 @@ func TestT240_CardIsNoWayRoundTheHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.wantFault(set("Harbour9&Fog"), policy.FaultYoung)
-		if _, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "why"); err != nil {
+		if _, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "helpdesk"}, "why"); err != nil {
 			t.Fatal(err)
 		}
 		if err := set("Harbour9&Fog"); err != nil { // an administrator's is no choice of the owner's

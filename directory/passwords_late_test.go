@@ -63,7 +63,7 @@ func TestPasswordThatAnotherNodeGaveUp(t *testing.T) {
 						}
 					}
 				}
-				if _, _, err := d.Reset(d.context(), "ab1234", "operator:alice", "forgot it"); err != nil {
+				if _, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "operator:alice"}, "forgot it"); err != nil {
 					t.Fatal(err)
 				}
 				d.whole(2)

@@ -144,7 +144,7 @@ func (p *Passwords) prepare(ctx context.Context, account *idp.Account, password 
 	now := p.Now()
 	n := &NewPassword{
 		PersonID: personID, Hash: hash, Sealed: p.Seal([]byte(hash), historyContext(personID)), Keep: p.Rules.History,
-		MustChange: h.start, Reset: h.start, Actor: h.actor, Session: h.session, At: now,
+		MustChange: h.start, Reset: h.start, Actor: h.actor, Operator: h.operator, Session: h.session, At: now,
 	}
 	if h.first {
 		n.First = account.Name

@@ -177,15 +177,15 @@ func TestT240_OldPasswordHasToBeChangedAtTheLogin(t *testing.T) {
 // a new one kills the old one.
 func TestT242_StartPassword(t *testing.T) {
 	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
-		if _, _, err := d.Reset(d.context(), "ab1234", "helpdesk", ""); !errors.Is(err, directory.ErrReason) {
+		if _, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "helpdesk"}, ""); !errors.Is(err, directory.ErrReason) {
 			t.Fatalf("without a reason: %v", err)
 		}
-		first, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "came to the counter")
+		first, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "helpdesk"}, "came to the counter")
 		if err != nil {
 			t.Fatal(err)
 		}
 		d.want(d.try("ab1234", rightPassword), "wrong")
-		second, _, err := d.Reset(d.context(), "wang.daming", "helpdesk", "lost it on the way")
+		second, _, err := d.Reset(d.context(), "wang.daming", directory.Hand{Actor: "helpdesk"}, "lost it on the way")
 		if err != nil || first == second {
 			t.Fatal(first, second, err)
 		}
@@ -202,7 +202,7 @@ func TestT242_StartPassword(t *testing.T) {
 		}
 		d.want(d.try("ab1234", second), "wrong")
 		d.want(d.try("ab1234", "Lanterns7&Fog"), "ok")
-		third, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "again")
+		third, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "helpdesk"}, "again")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ func TestCorrect_TakesWhatCanBeSeen(t *testing.T) {
 		}
 		correct := func(name, id string) error {
 			d.pass(time.Second)
-			return r.Correct(t.Context(), kept, directory.Correction{PersonID: "p1", Name: name, Actor: "operator:x", Reason: "moved"}, id)
+			return r.Correct(t.Context(), kept, directory.Correction{PersonID: "p1", Name: name, Hand: directory.Hand{Actor: "operator:x"}, Reason: "moved"}, id)
 		}
 		for _, name := range []string{"王\u200b大明", "王\x00大明", "\ue000", "王\u202e大明", strings.Repeat("王", 65)} {
 			if err := correct(name, ""); !errors.Is(err, directory.ErrUnfit) {

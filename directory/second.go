@@ -24,7 +24,10 @@ type AdminChange struct {
 	What  string
 	Actor string // who made it: an operator, or "person:" and an ID
 	Name  string // of that person, if it was one
-	At    time.Time
+	// The operating-system account that typed it, and the ID of the administrator
+	// whom that stands for; empty: it was made on a page, or nobody is known.
+	Operator, Stands string
+	At               time.Time
 }
 
 // WaitingCard is a card that was read and confirmed by its holder, and waits for
@@ -56,7 +59,7 @@ const (
 type Decision struct {
 	ID       string
 	PersonID string // the administrator, whose role must reach the card's person
-	Operator string // who typed it, on the command line; empty on a page
+	Operator string // the operating-system account that typed it; empty on a page
 	Reason   string
 	At       time.Time
 }
@@ -70,7 +73,9 @@ const (
 	DecisionSelf    DecisionFault = "self"    // made a change that the card waits for, or is its person
 	DecisionChanged DecisionFault = "changed" // an administrator changed something since it was asked for, or the person is another now
 	DecisionOver    DecisionFault = "over"    // decided, replaced, or past its end
-	DecisionTaken   DecisionFault = "taken"   // the card is another person's meanwhile, or the person has one
+	// The operating-system account that typed it has acted for another administrator.
+	DecisionOperator DecisionFault = "operator"
+	DecisionTaken    DecisionFault = "taken" // the card is another person's meanwhile, or the person has one
 )
 
 func (f DecisionFault) Error() string { return "not decided: " + string(f) }
@@ -83,13 +88,28 @@ type Seconds interface {
 	// administrator's roles reach.
 	WaitingFor(ctx context.Context, administrator string, now time.Time) ([]WaitingCard, error)
 	// ApproveCard binds the card, by one conditional statement: the first decision
-	// counts, of an administrator whose role reaches the person, who is not the
-	// person and made none of the changes, while nothing was changed since. A
-	// DecisionFault, or idp.ErrNotFound for a card out of reach.
+	// counts, of an administrator whose role reaches the person at that moment, who
+	// is not the person and made none of the changes, nor typed one nor has now typed
+	// the other's, while nothing was changed since. A DecisionFault, or
+	// idp.ErrNotFound for a card out of reach.
 	ApproveCard(ctx context.Context, d Decision, events ...idp.Event) (personID string, err error)
 	// RefuseCard ends the waiting; whoever made a change may, too.
 	RefuseCard(ctx context.Context, d Decision, events ...idp.Event) (personID string, err error)
 }
+
+// Hand is who makes a change of somebody else.
+type Hand struct {
+	Actor    string // "person:" and the ID of an administrator, whose role is asked again; or who else it is
+	Operator string // the operating-system account that typed it for them; empty on a page
+}
+
+// ErrNoRole says that the administrator in whose name a change is made has no
+// role, at the moment of the change, that reaches its person.
+var ErrNoRole = errors.New("no role that reaches this person")
+
+// ErrOperator says that the operating-system account has acted for another
+// administrator: it stands for one.
+var ErrOperator = errors.New("this operating-system account acts for another administrator")
 
 // ActorOf is how a person stands in records of what they did to others.
 func ActorOf(personID string) string { return "person:" + personID }

@@ -10,7 +10,7 @@ import (
 
 const (
 	// reachesAgency: the administrator $1 has a role that reaches agency g.
-	reachesAgency query = `EXISTS (SELECT 1 FROM roles r JOIN persons m ON m.id = r.person_id WHERE r.person_id = $1 AND m.state = 'enabled'
+	reachesAgency query = `EXISTS (SELECT 1 FROM roles r JOIN persons m ON m.id = r.person_id WHERE r.person_id = $1 AND m.state = 'enabled' AND m.closed_at = 0
 		AND (r.kind = 'helpdesk' OR r.kind = 'people' AND r.agency = g.code))`
 	bindableOf query = `FROM persons p JOIN accounts a ON a.person_id = p.id LEFT JOIN bindings b ON b.portal = a.name WHERE p.agency = g.code
 		AND p.state = 'enabled' AND NOT p.shared AND p.national_id_hash IS NOT NULL AND a.kind = 'portal' AND a.state = 'active'`

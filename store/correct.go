@@ -26,6 +26,9 @@ func (s *Store) Correct(ctx context.Context, c directory.Correction, events ...i
 		if n == 0 {
 			return idp.ErrConflict
 		}
+		if err := s.byHand(r, c.Hand, c.PersonID, c.At); err != nil {
+			return err
+		}
 		var name, tail string
 		var hash []byte
 		if err := r.row(with(formerly, c.PersonID, []byte{}), &name, &tail, &hash); err != nil {
@@ -34,7 +37,7 @@ func (s *Store) Correct(ctx context.Context, c directory.Correction, events ...i
 		var list []statement
 		var fields []directory.FieldChange
 		note := func(what string) {
-			list = append(list, with(noteAdmin, directory.NewID(), c.PersonID, what, c.Actor, micros(c.At)))
+			list = append(list, with(noteAdmin, directory.NewID(), c.PersonID, what, c.Actor, micros(c.At), c.Operator))
 		}
 		if c.Name != "" && c.Name != name {
 			list = append(list, with(correctName, c.PersonID, c.Name), telling(c.PersonID, directory.NewID(), c.At))
@@ -48,6 +51,9 @@ func (s *Store) Correct(ctx context.Context, c directory.Correction, events ...i
 		}
 		if len(fields) == 0 {
 			return directory.ErrNothing
+		}
+		if c.Reason != "" {
+			fields = append(fields, directory.FieldChange{Field: "reason", New: c.Reason})
 		}
 		list = append(list, with(noteChange, c.PersonID, "correct/"+directory.NewID(), micros(c.At), c.Actor, "correct", text(fields)))
 		for _, st := range append(list, inserts(events)...) {

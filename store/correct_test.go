@@ -19,7 +19,7 @@ func TestSync_LeavesWhatAnAdministratorCorrected(t *testing.T) {
 		a, err := s.Account(t.Context(), "user0")
 		must(t, err)
 		must(t, s.SetPhase(t.Context(), policy.PhaseCoexist, policy.PhaseDirectory, y.tick()))
-		must(t, s.Correct(t.Context(), directory.Correction{PersonID: a.PersonID, Name: "改名", Actor: "operator:x", Reason: "moi", At: y.tick()}))
+		must(t, s.Correct(t.Context(), directory.Correction{PersonID: a.PersonID, Name: "改名", Hand: directory.Hand{Actor: "operator:x"}, Reason: "moi", At: y.tick()}))
 		for range 2 {
 			run, err := y.Do(t.Context(), y.source, "test")
 			must(t, err)

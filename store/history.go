@@ -142,6 +142,14 @@ func noteHeld(r runner, h held, events []idp.Event) error {
 	return err
 }
 
+// withReason adds why somebody else did it.
+func withReason(fields []directory.FieldChange, events []idp.Event) []directory.FieldChange {
+	if actorOf(events) == "" || events[0].Detail == "" {
+		return fields
+	}
+	return append(fields, directory.FieldChange{Field: "reason", New: events[0].Detail})
+}
+
 // atOf is when the events were; else now.
 func (s *Store) atOf(events []idp.Event) time.Time {
 	if len(events) > 0 {

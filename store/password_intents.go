@@ -36,8 +36,12 @@ func (s *Store) BeginPassword(ctx context.Context, i directory.Intent) error {
 			return err
 		}
 		if i.New.Reset {
+			// From here on it is done, whatever becomes of the role: the directory is next.
+			if err := s.byHand(r, directory.Hand{Actor: i.New.Actor, Operator: i.New.Operator}, i.PersonID, i.MadeAt); err != nil {
+				return err
+			}
 			// From now on the directory may have an administrator's password.
-			if _, err := r.exec(with(noteAdmin, i.ID, i.PersonID, directory.ChangedPassword, i.New.Actor, micros(i.MadeAt))); err != nil {
+			if _, err := r.exec(with(noteAdmin, i.ID, i.PersonID, directory.ChangedPassword, i.New.Actor, micros(i.MadeAt), i.New.Operator)); err != nil {
 				return err
 			}
 		}

@@ -83,6 +83,11 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		if err := finishIntent(r, n); err != nil {
 			return err
 		}
+		if n.Reset && n.Intent == "" { // an intent asked when it began
+			if err := s.byHand(r, directory.Hand{Actor: n.Actor, Operator: n.Operator}, n.PersonID, n.At); err != nil {
+				return err
+			}
+		}
 		var reset int64
 		if n.Reset {
 			reset = micros(n.At)
@@ -110,7 +115,7 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 			if id == "" {
 				id = directory.NewID()
 			}
-			list = append(list, with(noteAdmin, id, n.PersonID, directory.ChangedPassword, n.Actor, micros(n.At)))
+			list = append(list, with(noteAdmin, id, n.PersonID, directory.ChangedPassword, n.Actor, micros(n.At), n.Operator))
 		}
 		if n.Hash != "" {
 			list = append(list, with(putPassword, n.PersonID, n.Hash, micros(n.At)))

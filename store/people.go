@@ -113,7 +113,7 @@ func (s *Store) SetState(ctx context.Context, personID string, state idp.PersonS
 			return err
 		}
 		if was != state {
-			fields := []directory.FieldChange{{Field: "state", Old: string(was), New: string(state)}}
+			fields := withReason([]directory.FieldChange{{Field: "state", Old: string(was), New: string(state)}}, events)
 			if err := noteChanges(r, personID, kind, at, events, fields); err != nil {
 				return err
 			}

@@ -11,14 +11,14 @@ import (
 
 const (
 	// reaches: the administrator $1 has a role that reaches person p.
-	reaches query = `EXISTS (SELECT 1 FROM roles r JOIN persons m ON m.id = r.person_id WHERE r.person_id = $1 AND m.state = 'enabled'
+	reaches query = `EXISTS (SELECT 1 FROM roles r JOIN persons m ON m.id = r.person_id WHERE r.person_id = $1 AND m.state = 'enabled' AND m.closed_at = 0
 		AND (r.kind = 'helpdesk' OR r.kind = 'people' AND r.agency = p.agency AND r.agency <> ''))`
 	// mayChange: so that none of the person's own roles reach further.
 	mayChange query = reaches + ` AND (EXISTS (SELECT 1 FROM roles r WHERE r.person_id = $1 AND r.kind = 'helpdesk')
 		OR NOT EXISTS (SELECT 1 FROM roles t WHERE t.person_id = p.id AND (t.kind <> 'people' OR NOT EXISTS (
 			SELECT 1 FROM roles r WHERE r.person_id = $1 AND r.kind = 'people' AND r.agency = t.agency))))`
 
-	noteAdmin query = `INSERT INTO admin_changes (id, person_id, what, actor, changed_at, asked_in, settled_at) VALUES ($1, $2, $3, $4, $5, '', 0)
+	noteAdmin query = `INSERT INTO admin_changes (id, person_id, what, actor, changed_at, operator, asked_in, settled_at) VALUES ($1, $2, $3, $4, $5, $6, '', 0)
 		ON CONFLICT (id) DO NOTHING`
 	// What was begun and changed nothing.
 	forgetAdmin query = `DELETE FROM admin_changes WHERE id = $1 AND settled_at = 0`
@@ -40,15 +40,19 @@ const (
 		FROM waiting_cards w JOIN persons p ON p.id = w.person_id` + agencyJoin + ` `
 	waitingOf  query = waitingColumns + `WHERE w.person_id = $1 ORDER BY w.asked_at DESC, w.id LIMIT 1`
 	waitingFor query = waitingColumns + `WHERE w.state = 'waiting' AND w.ends_at > $2 AND ` + mayChange + ` ORDER BY w.asked_at, w.id LIMIT 500`
-	changesIn  query = `SELECT c.what, c.actor, COALESCE(m.name, ''), c.changed_at FROM admin_changes c
-		LEFT JOIN persons m ON c.actor = 'person:' || m.id WHERE c.asked_in = $1 ORDER BY c.changed_at, c.id`
+	changesIn  query = `SELECT c.what, c.actor, COALESCE(m.name, ''), c.changed_at, c.operator, COALESCE(o.person_id, '') FROM admin_changes c
+		LEFT JOIN persons m ON c.actor = 'person:' || m.id LEFT JOIN operators o ON o.account = COALESCE(NULLIF(c.operator, ''), c.actor) WHERE c.asked_in = $1 ORDER BY c.changed_at, c.id`
 
-	approveCard query = `UPDATE waiting_cards SET state = 'approved', decided_by = $1, decided_at = $3, reason = $4
+	// sameHand: the administrator $1 made the change, or the operating-system account
+	// $4 typed it, or one typed it that stands for $1.
+	sameHand query = `(c.actor = 'person:' || $1 OR $4 <> '' AND (c.operator = $4 OR c.actor = $4)
+		OR EXISTS (SELECT 1 FROM operators o WHERE o.person_id = $1 AND (o.account = c.operator OR o.account = c.actor)))`
+	approveCard query = `UPDATE waiting_cards SET state = 'approved', decided_by = $1, decided_at = $3, reason = $5
 		WHERE id = $2 AND state = 'waiting' AND ends_at > $3 AND person_id <> $1
 		AND EXISTS (SELECT 1 FROM persons p WHERE p.id = waiting_cards.person_id AND p.state = 'enabled'
 			AND p.name = waiting_cards.name AND p.id_tail = waiting_cards.id_tail AND ` + mayChange + `)
 		AND NOT EXISTS (SELECT 1 FROM admin_changes c WHERE c.person_id = waiting_cards.person_id AND c.settled_at = 0
-			AND (c.asked_in <> waiting_cards.id OR c.actor = 'person:' || $1 OR c.actor = $5))
+			AND (c.asked_in <> waiting_cards.id OR ` + sameHand + `))
 		RETURNING person_id, card`
 	refuseCard query = `UPDATE waiting_cards SET state = 'refused', decided_by = $1, decided_at = $3, reason = $4
 		WHERE id = $2 AND state = 'waiting' AND ends_at > $3 AND person_id <> $1
@@ -57,7 +61,7 @@ const (
 	settleChanges query = `UPDATE admin_changes SET settled_at = $2 WHERE asked_in = $1 AND settled_at = 0`
 	// Why no row was changed.
 	whyUndecided query = `SELECT w.state <> 'waiting' OR w.ends_at <= $3, w.person_id = $1 OR EXISTS (SELECT 1 FROM admin_changes c
-			WHERE c.person_id = w.person_id AND c.settled_at = 0 AND (c.actor = 'person:' || $1 OR c.actor = $4))
+			WHERE c.person_id = w.person_id AND c.settled_at = 0 AND ` + sameHand + `)
 		FROM waiting_cards w JOIN persons p ON p.id = w.person_id WHERE w.id = $2 AND ` + mayChange
 )
 
@@ -136,7 +140,7 @@ func changes(r runner, w *directory.WaitingCard) error {
 	w.Changes = nil
 	return r.rows(with(changesIn, w.ID), func(scan scan) error {
 		var c directory.AdminChange
-		if err := scan(&c.What, &c.Actor, &c.Name, moment{&c.At}); err != nil {
+		if err := scan(&c.What, &c.Actor, &c.Name, moment{&c.At}, &c.Operator, &c.Stands); err != nil {
 			return err
 		}
 		w.Changes = append(w.Changes, c)
@@ -149,7 +153,10 @@ func (s *Store) ApproveCard(ctx context.Context, d directory.Decision, events ..
 	var card idp.Card
 	err = s.write(ctx, func(r runner) error {
 		card = idp.Card{}
-		err := r.row(with(approveCard, d.PersonID, d.ID, micros(d.At), d.Reason, d.Operator), &personID, document{&card})
+		if err := s.decides(r, d); err != nil {
+			return err
+		}
+		err := r.row(with(approveCard, d.PersonID, d.ID, micros(d.At), d.Operator, d.Reason), &personID, document{&card})
 		if err != nil {
 			return undecided(r, d, err)
 		}
@@ -172,12 +179,37 @@ func (s *Store) ApproveCard(ctx context.Context, d directory.Decision, events ..
 func (s *Store) RefuseCard(ctx context.Context, d directory.Decision, events ...idp.Event) (personID string, err error) {
 	err = s.write(ctx, func(r runner) error {
 		var card string
+		if err := s.decides(r, d); err != nil {
+			return err
+		}
 		if err := r.row(with(refuseCard, d.PersonID, d.ID, micros(d.At), d.Reason), &personID, &card); err != nil {
 			return undecided(r, d, err)
 		}
 		return s.keepTold(r, "", about(personID, "", events))
 	})
 	return personID, err
+}
+
+// decides holds the administrator's roles until the decision is kept, and has the
+// operating-system account that typed it stand for them.
+func (s *Store) decides(r runner, d directory.Decision) error {
+	for _, hold := range []query{holdPerson, holdRoles} {
+		if _, err := r.exec(with(hold, d.PersonID)); err != nil {
+			return err
+		}
+	}
+	if d.Operator == "" {
+		return nil
+	}
+	err := s.standFor(r, d.Operator, d.PersonID, d.At)
+	if !errors.Is(err, directory.ErrOperator) {
+		return err
+	}
+	// Whoever made the change themself is told that rather.
+	if err := undecided(r, d, idp.ErrNotFound); !errors.Is(err, directory.DecisionChanged) {
+		return err
+	}
+	return directory.DecisionOperator
 }
 
 // about says of events whom they concern.

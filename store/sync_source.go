@@ -31,7 +31,7 @@ func (s *Store) SetSource(ctx context.Context, personID, source string, at time.
 				return err
 			}
 		}
-		fields := []directory.FieldChange{{Field: "source", Old: was, New: source}}
+		fields := withReason([]directory.FieldChange{{Field: "source", Old: was, New: source}}, events)
 		if err := noteChanges(r, personID, "source", at, events, fields); err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ var (
 		"passkey.remove", "password.change", "password.card", "password.reset", "account.bind", "account.unbind",
 		"account.without", "account.keep", "account.claim", "account.provision", "account.rename", "account.disable",
 		"account.enable", "account.unlock", "account.source", "account.forget", "account.forget_entry", "person.update",
-		"person.correct", "person.put", "admin.grant", "admin.revoke", "directory.closed", "directory.opened", "sync.mend",
+		"person.correct", "person.put", "admin.grant", "admin.revoke", "admin.operator", "admin.release", "directory.closed", "directory.opened", "sync.mend",
 		"sync.effect_retry", "sync.effect_drop",
 	}
 	eventResults = []string{
@@ -24,7 +24,7 @@ var (
 	historyFields = []string{
 		"name", "agency", "unit", "title", "email", "phone", "address", "state", "source", "shared", "accounts", "account",
 		"posts", "bound", "national_id", "reason", "kept", "disabled", "feed", "card", "device", "passkey", "codes", "recovery",
-		"password", "role", "entry",
+		"password", "role", "entry", "operator",
 	}
 )
 

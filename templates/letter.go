@@ -11,7 +11,7 @@ var letterKinds = []string{"phone.bind", "phone.rename", "phone.revoke", "phone.
 	"otp.bind", "otp.recovery", "otp.remove", "passkey.add", "passkey.remove",
 	"password.change", "password.card", "password.reset",
 	"card.bind", "card.unbind", "card.revoked", "card.approve", "card.refuse", "account.unbind",
-	"account.bind", "account.claim", "account.keep"}
+	"account.bind", "account.claim", "account.keep", "admin.operator", "admin.release"}
 
 // Letter is the mail that tells a person what was changed, in both languages: we
 // don't know which one they read. What is the phone, passkey or account, empty for none;

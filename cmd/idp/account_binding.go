@@ -77,8 +77,11 @@ func (c *cli) accountDecide(verb, result string, state directory.WaitingState) *
 		Use:   verb + "-binding NAME --by ADMINISTRATOR",
 		Short: "As a second administrator, " + verb + " a first card binding that waits",
 		Long: "After an administrator has changed a person's name, national ID or password, the person's first card\n" +
-			"waits for a second administrator. --by names that one, by an account: their role has to reach the\n" +
-			"person, and neither they nor whoever types this may have made the change.",
+			"waits for a second administrator. Better have that one " + verb + " it at /admin/approvals, where their own card\n" +
+			"says who they are. Here --by names them, by an account: their role has to reach the person, and\n" +
+			"neither they nor whoever types this may have made the change, or act for who did. " + actsForOne + "\n" +
+			"This keeps one honest operator from being two by mistake. Whoever can type it can write to the\n" +
+			"database, too: what holds them back is that the administrator is told, and the record.",
 		Example: "  idp account " + verb + `-binding ab1234 --by cd5678 --reason "was here with the ID card" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -102,10 +105,7 @@ func (c *cli) accountDecide(verb, result string, state directory.WaitingState) *
 		},
 	})
 	needsReason(cmd, &reason)
-	cmd.Flags().StringVar(&by, "by", "", "an account of the administrator who decides")
-	if err := cmd.MarkFlagRequired("by"); err != nil {
-		panic(err) // the flag was added a line ago
-	}
+	needsBy(cmd, &by, "an account of the administrator who decides")
 	return cmd
 }
 
@@ -134,10 +134,11 @@ func (o *opened) decide(ctx context.Context, name, by, reason, verb string) (*di
 	switch {
 	case errors.As(err, &fault):
 		return nil, advise(fmt.Errorf("%w: %w", errRefused, err), map[directory.DecisionFault]string{
-			directory.DecisionSelf:    "Whoever changed the person's name, national ID or password can't approve; nor the person.",
-			directory.DecisionChanged: "Something was changed since the card was read: the person has to bind it again.",
-			directory.DecisionOver:    "It is decided already, or its time is over: the person has to bind the card again.",
-			directory.DecisionTaken:   "The card is bound to somebody else by now, or the person has one.",
+			directory.DecisionSelf:     "Whoever changed the person's name, national ID or password can't approve, nor whoever typed it; nor the person.",
+			directory.DecisionOperator: operatorAdvice,
+			directory.DecisionChanged:  "Something was changed since the card was read: the person has to bind it again.",
+			directory.DecisionOver:     "It is decided already, or its time is over: the person has to bind the card again.",
+			directory.DecisionTaken:    "The card is bound to somebody else by now, or the person has one.",
 		}[fault])
 	case errors.Is(err, idp.ErrNotFound):
 		return nil, advise(fmt.Errorf("%s has no role that reaches this person: %w", by, errRefused), "idp admin list shows who has one.")

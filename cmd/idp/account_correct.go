@@ -16,14 +16,15 @@ import (
 
 // accountCorrect corrects a name or a national ID by hand.
 func (c *cli) accountCorrect() *cobra.Command {
-	var name, file, reason string
+	var name, file, reason, by string
 	cmd := c.needsConfig(&cobra.Command{
-		Use:   "correct NAME",
+		Use:   "correct NAME --by ADMINISTRATOR",
 		Short: "Correct a person's name or national ID by hand, on record",
 		Long: "Corrects a person's name or national ID, when the portal no longer feeds people (phase directory and\n" +
 			"later; before, correct them there). The national ID is read from a file, - for standard input, and never\n" +
-			"from the command line. The person's next first card waits for a second administrator's approval.",
-		Example: `  idp account correct ab1234 --name 王大明 --reason "changed at the household office" --config idp.yaml`,
+			"from the command line. The person's next first card waits for a second administrator's approval. --by names\n" +
+			"the administrator who does it, by an account: their role has to reach the person. " + actsForOne,
+		Example: `  idp account correct ab1234 --name 王大明 --by cd5678 --reason "changed at the household office" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			nationalID, err := readLine(cmd, file)
@@ -35,6 +36,9 @@ func (c *cli) accountCorrect() *cobra.Command {
 				return err
 			}
 			defer o.close()
+			if err := o.tells(); err != nil {
+				return err
+			}
 			person, err := o.personOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -44,7 +48,11 @@ func (c *cli) accountCorrect() *cobra.Command {
 				return err
 			}
 			registrar := &directory.Registrar{Accounts: o.store, Names: names(o.config), Seal: sealer.Seal, Key: sealer.Hash, Now: time.Now}
-			correction := directory.Correction{PersonID: person.ID, Name: name, Actor: operator(), Reason: reason}
+			hand, err := o.hand(cmd.Context(), by)
+			if err != nil {
+				return err
+			}
+			correction := directory.Correction{PersonID: person.ID, Name: name, Hand: hand, Reason: reason}
 			err = registrar.Correct(cmd.Context(), o.store, correction, nationalID)
 			switch {
 			case errors.Is(err, directory.ErrNothing), errors.Is(err, directory.ErrNationalID), errors.Is(err, directory.ErrUnfit):
@@ -53,7 +61,7 @@ func (c *cli) accountCorrect() *cobra.Command {
 				return advise(fmt.Errorf("account %q: %w", args[0], err),
 					"While the portal feeds people (phase coexist) they are corrected there. Or the national ID is another person's.")
 			case err != nil:
-				return fmt.Errorf("account %q: %w", args[0], err)
+				return handFault(by, fmt.Errorf("account %q: %w", args[0], err))
 			}
 			return c.print(cmd, map[string]string{"username": person.Username}, func(out *table) { out.row("corrected", person.Username) })
 		},
@@ -61,6 +69,7 @@ func (c *cli) accountCorrect() *cobra.Command {
 	cmd.Flags().StringVar(&name, "name", "", "the name, as in the personnel register")
 	cmd.Flags().StringVar(&file, "national-id-file", "", "file with the national ID; - for standard input")
 	needsReason(cmd, &reason)
+	needsBy(cmd, &by, "an account of the administrator who does it")
 	return cmd
 }
 

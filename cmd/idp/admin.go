@@ -16,7 +16,7 @@ import (
 )
 
 func (c *cli) adminCommand() *cobra.Command {
-	return group("admin", "Who administers people: agencies' administrators and the helpdesk", c.adminGrant(), c.adminRevoke(), c.adminList())
+	return group("admin", "Who administers people: agencies' administrators and the helpdesk", c.adminGrant(), c.adminRevoke(), c.adminList(), c.adminOperators(), c.adminRelease())
 }
 
 // roleFlags are those of grant and revoke.

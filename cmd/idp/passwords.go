@@ -26,15 +26,16 @@ type startPassword struct {
 }
 
 func (c *cli) accountReset() *cobra.Command {
-	var reason string
+	var reason, by string
 	cmd := c.needsConfig(&cobra.Command{
-		Use:   "reset-password NAME",
+		Use:   "reset-password NAME --by ADMINISTRATOR",
 		Short: "Give an account a start password, on record",
 		Long: "Gives an account a start password, which is shown once: it opens nothing but the page that\n" +
 			"changes it, and ends by itself. The password before it, all sessions and refresh tokens of the\n" +
 			"person are dead at once. Make sure who asks; better still, have the person bind a card first:\n" +
-			"with it they can set a new password themselves.",
-		Example: `  idp account reset-password ab1234 --reason "came to the counter with an ID card" --config idp.yaml`,
+			"with it they can set a new password themselves. --by names the administrator who does it, by an\n" +
+			"account: their role has to reach the person. " + actsForOne,
+		Example: `  idp account reset-password ab1234 --by cd5678 --reason "came to the counter with an ID card" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := c.open(cmd.Context())
@@ -42,13 +43,20 @@ func (c *cli) accountReset() *cobra.Command {
 				return err
 			}
 			defer o.close()
+			if err := o.tells(); err != nil {
+				return err
+			}
 			passwords, err := o.passwords(cmd.Context())
 			if err != nil {
 				return err
 			}
-			start, done, err := passwords.Reset(cmd.Context(), args[0], operator(), strings.TrimSpace(reason))
+			hand, err := o.hand(cmd.Context(), by)
 			if err != nil {
-				return fmt.Errorf("account %q: %w", args[0], err)
+				return err
+			}
+			start, done, err := passwords.Reset(cmd.Context(), args[0], hand, strings.TrimSpace(reason))
+			if err != nil {
+				return handFault(by, fmt.Errorf("account %q: %w", args[0], err))
 			}
 			s := startPassword{Account: done.Account, Name: done.Person.Name, Password: start, EndsAt: time.Now().Add(passwords.StartLife), Mail: done.Mail}
 			return c.print(cmd, s, func(out *table) {
@@ -61,6 +69,7 @@ func (c *cli) accountReset() *cobra.Command {
 		},
 	})
 	needsReason(cmd, &reason)
+	needsBy(cmd, &by, "an account of the administrator who does it")
 	return cmd
 }
 

@@ -56,7 +56,7 @@ func TestPasswordsAreToldByMail(t *testing.T) {
 	must(err)
 	_, err = p.SetByCard(ctx, &person, "two kites over the river", "")
 	must(err)
-	start, _, err := p.Reset(ctx, "ab1234", "helpdesk", "came to the counter")
+	start, _, err := p.Reset(ctx, "ab1234", directory.Hand{Actor: "helpdesk"}, "came to the counter")
 	must(err)
 	box := &outbox.Box{Store: st, Now: time.Now, Logger: logger, Doers: map[string]outbox.Doer{outbox.KindMail: &mail.Sender{
 		Address: server.Address, From: "id@gov.taipei", Roots: server.Roots, Now: time.Now,

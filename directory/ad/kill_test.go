@@ -153,7 +153,7 @@ func (k *killing) run() error {
 	case "card":
 		_, err = p.SetByCard(ctx, person, newPassword, "s-"+k.Account)
 	case "reset":
-		_, _, err = p.Reset(ctx, k.Account, "helpdesk", "came to the counter")
+		_, _, err = p.Reset(ctx, k.Account, directory.Hand{Actor: "helpdesk"}, "came to the counter")
 	}
 	return err
 }
