@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/templates"
 )
@@ -67,9 +68,26 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, v *visit) {
 	switch {
 	case errors.As(err, &fault):
 		h.showApprovals(w, r, v, templates.AdminApprovals{Fault: string(fault)})
+	case errors.Is(err, idp.ErrNotFound):
+		h.outOfReach(w, r, v, "card."+do, reason)
 	case err != nil:
 		h.fail(w, r, err)
 	default:
 		http.Redirect(w, r, "/admin/approvals?done="+do, http.StatusSeeOther)
+	}
+}
+
+// outOfReach answers a decision about a card that is out of the administrator's
+// reach: to one without any role by now what they are told anywhere here, else as
+// if the card were not there.
+func (h *Handler) outOfReach(w http.ResponseWriter, r *http.Request, v *visit, kind, reason string) {
+	roles, err := h.Store.RolesOf(r.Context(), v.id())
+	switch {
+	case err != nil:
+		h.fail(w, r, err)
+	case len(roles) == 0:
+		h.refuse(w, r, v, kind, "", reason)
+	default:
+		h.fail(w, r, idp.ErrNotFound)
 	}
 }

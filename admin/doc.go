@@ -7,7 +7,8 @@
 // nothing but its own change.
 //
 // What always holds: each request reads the roles anew; each statement that lists
-// or finds people is given who asks, and holds their roles against each row; a
+// or finds people is given who asks, and holds their roles against each row; each
+// change asks for the role once more, in its own transaction; a
 // page opens only by the person's own card, read at most 15 minutes ago; each
 // change needs a reason and is on record.
 package admin

@@ -169,6 +169,18 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h.Pages.Render(w, r, page.Status, page)
 }
 
+// refuse answers an administrator whose role was gone when the change was to be
+// made: nothing was, and that is on record.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v *visit, kind, personID, reason string) {
+	e := h.event(r.Context(), v, kind, personID, reason)
+	e.Result = "no_role"
+	if err := h.Store.Record(r.Context(), e); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	h.Pages.Render(w, r, http.StatusForbidden, templates.Error{Status: http.StatusForbidden, Base: base(r, v.Current)})
+}
+
 // form reads a form; it answers by itself when that can't be done.
 func (h *Handler) form(w http.ResponseWriter, r *http.Request) bool {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

@@ -216,8 +216,10 @@ func reasonOf(r *http.Request) string {
 }
 
 // act does what a form of a person's page asks for: with a reason, to somebody
-// whom the roles let one change. do returns a fault of the page, or an error.
-func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, done string,
+// whom the roles let one change. The store asks for them again in the change
+// itself. do returns a fault of the page, or an error; a refusal is on record as an
+// event of that kind.
+func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, kind, done string,
 	do func(p *idp.Person, reason string) (fault string, err error),
 ) {
 	if !h.form(w, r) {
@@ -237,6 +239,9 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, done str
 		}
 	}
 	switch {
+	case errors.Is(err, directory.ErrNoRole):
+		h.refuse(w, r, v, kind, p.ID, reason)
+		return
 	case errors.Is(err, idp.ErrNotFound):
 		fault = "gone"
 	case errors.Is(err, directory.ErrPortalOff):
@@ -259,7 +264,7 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, done str
 
 // unbind undoes the binding of one of the person's portal accounts 「解除綁定」.
 func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, v *visit) {
-	h.act(w, r, v, "unbind", func(p *idp.Person, reason string) (string, error) {
+	h.act(w, r, v, "account.unbind", "unbind", func(p *idp.Person, reason string) (string, error) {
 		portal := one(r.PostForm, "portal")
 		bindings, err := h.People.BindingsOf(r.Context(), p.ID)
 		if err != nil {
@@ -275,7 +280,7 @@ func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, v *visit) {
 
 // unbindCard undoes the binding of the person's card.
 func (h *Handler) unbindCard(w http.ResponseWriter, r *http.Request, v *visit) {
-	h.act(w, r, v, "unbind-card", func(p *idp.Person, reason string) (string, error) {
+	h.act(w, r, v, "card.unbind", "unbind-card", func(p *idp.Person, reason string) (string, error) {
 		id := one(r.PostForm, "card")
 		cards, err := h.People.CardsOf(r.Context(), p.ID)
 		if err != nil {
@@ -290,7 +295,7 @@ func (h *Handler) unbindCard(w http.ResponseWriter, r *http.Request, v *visit) {
 
 // unlock opens the person's lock, here and in the directory.
 func (h *Handler) unlock(w http.ResponseWriter, r *http.Request, v *visit) {
-	h.act(w, r, v, "unlock", func(_ *idp.Person, reason string) (string, error) {
+	h.act(w, r, v, "account.unlock", "unlock", func(_ *idp.Person, reason string) (string, error) {
 		_, err := h.Gate.Unlock(r.Context(), one(r.PostForm, "account"), directory.ActorOf(v.id()), reason)
 		return "", err
 	})
@@ -299,7 +304,7 @@ func (h *Handler) unlock(w http.ResponseWriter, r *http.Request, v *visit) {
 // reset sets a start password, drawn by us and shown once. The page is the answer
 // to the form itself, since what it shows stands in no address.
 func (h *Handler) reset(w http.ResponseWriter, r *http.Request, v *visit) {
-	h.act(w, r, v, "", func(p *idp.Person, reason string) (string, error) {
+	h.act(w, r, v, "password.reset", "", func(p *idp.Person, reason string) (string, error) {
 		account := one(r.PostForm, "account")
 		start, _, err := h.Passwords.Reset(r.Context(), account, directory.Hand{Actor: directory.ActorOf(v.id())}, reason)
 		if errors.Is(err, directory.ErrUnbound) {

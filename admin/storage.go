@@ -36,6 +36,9 @@ type People interface {
 	// Phase is that of the migration.
 	Phase(ctx context.Context) (policy.Phase, error)
 	BindingsOf(ctx context.Context, personID string) ([]directory.Binding, error)
+	// Whoever calls these is asked for their role again, in the transaction:
+	// directory.ErrNoRole.
+
 	// Unbind undoes the binding of a portal account; idp.ErrNotFound without one.
 	// directory.ErrPortalOff: the portal is off, and the account is the person's own.
 	Unbind(ctx context.Context, portal, actor, reason string, at time.Time, events ...idp.Event) error

@@ -115,6 +115,9 @@ func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*Account
 	if err != nil {
 		return nil, err
 	}
+	if err := g.Tries.MayUnlock(ctx, actor, s.Person.ID); err != nil {
+		return nil, fmt.Errorf("unlock: %w", err)
+	}
 	if err := g.openLockers(ctx, s.Accounts); err != nil {
 		return nil, err
 	}

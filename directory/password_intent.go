@@ -28,7 +28,8 @@ type Intent struct {
 // PasswordIntents keeps what was begun: for each person one change at a time.
 type PasswordIntents interface {
 	// BeginPassword keeps an intent; idp.ErrConflict while the person has one that
-	// is not finished, idp.ErrUsed if somebody knows the password of New.First. NewPassword.Intent of SetPassword ends it.
+	// is not finished, idp.ErrUsed if somebody knows the password of New.First, ErrNoRole
+	// or ErrOperator of who resets it. NewPassword.Intent of SetPassword ends it.
 	BeginPassword(ctx context.Context, i Intent) error
 	// TakeIntents leases up to limit intents that are due at now, of that person or,
 	// if it is empty, of all: nobody else gets them before until. Each take counts

@@ -77,7 +77,8 @@ type PasswordKeeper interface {
 	// events and letters, and ends the intent, in one transaction; idp.ErrConflict
 	// if the password was changed after n.Since, idp.ErrUsed if somebody knows that of
 	// n.First, or, but with n.Anyway, somebody else is at the intent or has ended it. Older deliveries to the same account are replaced; one that
-	// is under way is waited for.
+	// is under way is waited for. ErrNoRole, ErrOperator of who resets one here; of
+	// one elsewhere they are said when it begins.
 	SetPassword(ctx context.Context, n NewPassword, events ...idp.Event) error
 	// PasswordSettled forgets that a start password has to be changed, if nothing was
 	// changed after since.

@@ -78,7 +78,11 @@ type Tries interface {
 	Succeed(ctx context.Context, r *Reservation, events ...idp.Event) error
 	// GiveBack takes the reservation back: the directory certainly did not look.
 	GiveBack(ctx context.Context, r *Reservation) error
-	// Unlock clears counters, with the events that say who and why.
+	// MayUnlock tells ErrNoRole of an actor who is an administrator and whose role
+	// does not reach the person: before directories are asked to open their locks.
+	MayUnlock(ctx context.Context, actor, personID string) error
+	// Unlock clears counters, with the events that say who and why; ErrNoRole as
+	// above, in the same transaction.
 	Unlock(ctx context.Context, keys []string, events ...idp.Event) error
 	// LockedUntil returns the end of a counter's lock, zero if it has none, and
 	// its failures within the window that ends at now.

@@ -125,6 +125,9 @@ func (s *Store) Unbind(ctx context.Context, portal, actor, reason string, at tim
 			}
 			return err
 		}
+		if err := byRole(r, actor, personID); err != nil {
+			return err
+		}
 		if err := letGo(r, tpead, personID); err != nil {
 			return err
 		}

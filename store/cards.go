@@ -185,6 +185,9 @@ func (s *Store) UnbindCard(ctx context.Context, cardID string, at time.Time, eve
 		if err := r.row(with(unbindCard, cardID, micros(at)), &personID, &name); err != nil {
 			return err
 		}
+		if err := byRole(r, actorOf(events), personID); err != nil {
+			return err
+		}
 		for _, end := range []query{endCardAttempts, endCardSession, endCardPhones, endCardGrants, endCardPhoneGrants} {
 			if _, err := r.exec(with(end, cardID, micros(at))); err != nil {
 				return err

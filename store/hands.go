@@ -123,3 +123,19 @@ func (s *Store) ReleaseOperator(ctx context.Context, account, by string, events 
 		return s.keepTold(r, account, about(gone.person, "", events))
 	})
 }
+
+// MayUnlock implements directory.Tries.
+func (s *Store) MayUnlock(ctx context.Context, actor, personID string) error {
+	administrator, ok := strings.CutPrefix(actor, directory.ActorOf(""))
+	if !ok {
+		return nil
+	}
+	return s.read(ctx, func(r runner) error {
+		var one int64
+		err := r.row(with(mayAct, administrator, personID), &one)
+		if errors.Is(translate(err), idp.ErrNotFound) {
+			return directory.ErrNoRole
+		}
+		return err
+	})
+}

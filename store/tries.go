@@ -184,11 +184,19 @@ func (s *Store) GiveBack(ctx context.Context, res *directory.Reservation) error 
 
 // Unlock implements directory.Tries.
 func (s *Store) Unlock(ctx context.Context, keys []string, events ...idp.Event) error {
-	var list []statement
-	for _, key := range sorted(keys...) {
-		list = append(list, with(dropTries, key))
-	}
-	return s.inOrder(ctx, append(list, inserts(events)...))
+	return s.write(ctx, func(r runner) error {
+		for _, e := range events {
+			if err := byRole(r, e.Actor, e.PersonID); err != nil {
+				return err
+			}
+		}
+		for _, key := range sorted(keys...) {
+			if _, err := r.exec(with(dropTries, key)); err != nil {
+				return err
+			}
+		}
+		return keep(r, events)
+	})
 }
 
 // LockedUntil implements directory.Tries.

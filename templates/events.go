@@ -15,7 +15,7 @@ var (
 		"sync.effect_retry", "sync.effect_drop",
 	}
 	eventResults = []string{
-		"ok", "waits", "alarm", "refused", "unbound",
+		"ok", "waits", "alarm", "refused", "unbound", "no_role",
 	}
 	historyKinds = []string{
 		"add", "update", "disable", "enable", "leave", "register", "bind", "unbind", "provision", "rename", "keep", "claim",
