@@ -238,20 +238,20 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, kind, do
 			fault, err = do(p, reason)
 		}
 	}
+	if err != nil {
+		if errors.Is(err, directory.ErrNoRole) {
+			h.refuse(w, r, v, kind, p.ID, reason)
+			return
+		}
+		if fault = faultOf(err); fault == "" {
+			h.fail(w, r, err)
+			return
+		}
+		if fault == "unavailable" || fault == "uncertain" || fault == "rules" {
+			h.Logger.ErrorContext(r.Context(), "admin", "path", r.URL.Path, "error", err)
+		}
+	}
 	switch {
-	case errors.Is(err, directory.ErrNoRole):
-		h.refuse(w, r, v, kind, p.ID, reason)
-		return
-	case errors.Is(err, idp.ErrNotFound):
-		fault = "gone"
-	case errors.Is(err, directory.ErrPortalOff):
-		fault = "portal-off"
-	case errors.Is(err, idp.ErrUnavailable):
-		h.Logger.ErrorContext(r.Context(), "admin", "path", r.URL.Path, "error", err)
-		fault = "unavailable"
-	case err != nil:
-		h.fail(w, r, err)
-		return
 	case fault == "" && done != "":
 		http.Redirect(w, r, "/admin/person?"+url.Values{"account": {view.Account}, "done": {done}}.Encode(), http.StatusSeeOther)
 		return
@@ -260,6 +260,26 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, v *visit, kind, do
 	}
 	view.Fault = fault
 	h.showPerson(w, r, v, p, view)
+}
+
+// faultOf is what the page says of an error; empty: it has no words for it.
+func faultOf(err error) string {
+	var rules *policy.FaultsError
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return "gone"
+	case errors.Is(err, directory.ErrPortalOff):
+		return "portal-off"
+	case errors.Is(err, directory.ErrUncertain): // before unavailable, which it is, too
+		return "uncertain"
+	case errors.Is(err, idp.ErrUnavailable):
+		return "unavailable"
+	case errors.As(err, &rules):
+		return "rules"
+	case errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrUsed):
+		return "raced"
+	}
+	return ""
 }
 
 // unbind undoes the binding of one of the person's portal accounts 「解除綁定」.

@@ -135,3 +135,28 @@ func TestT166_TheRoleIsAskedInEveryChange(t *testing.T) {
 		})
 	}
 }
+
+// TestApprovals_OfWhatWasTyped: it shows who typed it, and is the own change of
+// whoever that acts for.
+func TestApprovals_OfWhatWasTyped(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		reset := func(account, actor string) {
+			t.Helper()
+			_, _, err := w.admin.Passwords.Reset(t.Context(), account, directory.Hand{Actor: actor, Operator: "operator:alice"}, "r")
+			w.must(err)
+			w.later(time.Second)
+		}
+		reset("a-user2", directory.ActorOf(id("a-chief"))) // from now on alice acts for a-chief
+		reset("a-user0", "operator:alice")                 // as the former version did
+		p, err := w.db.Person(t.Context(), id("a-user0"))
+		w.must(err)
+		w.must(w.db.WaitCard(t.Context(), &directory.WaitingCard{ID: "w1", Person: *p, AskedAt: w.clock(), EndsAt: w.clock().Add(time.Hour), Card: idp.Card{
+			ID: "c1", PersonID: p.ID, IssuerKeyID: "k", SubjectSerial: "1", Fingerprint: "f", NotAfter: w.clock().Add(time.Hour)}}))
+		chief, desk := w.in("a-chief", idp.MethodCard), w.in("desk", idp.MethodCard)
+		w.want(chief.get("/admin/approvals"), http.StatusOK, "operator:alice", "要由另一位管理者核准")
+		w.want(chief.post("/admin/approvals", "id", "w1", "do", "approve", "reason", "r"), http.StatusOK, "不能由做變更的人自己核准")
+		w.want(desk.get("/admin/approvals"), http.StatusOK, "operator:alice", `value="approve"`)
+		w.wantTo(desk.post("/admin/approvals", "id", "w1", "do", "approve", "reason", "r"), "/admin/approvals?done=approve")
+		w.want(w.in("desk", idp.MethodCard).get("/admin/person?account=a-chief"), http.StatusOK, "維運帳號： → operator:alice")
+	})
+}

@@ -102,25 +102,7 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		if err := setFirst(r, n); err != nil {
 			return err
 		}
-		var list []statement
-		if n.Former != nil {
-			list = append(list, with(addOldPassword, n.PersonID, n.Former))
-		}
-		list = append(list,
-			with(addOldPassword, n.PersonID, notNil(n.Sealed)), with(cutOldPasswords, n.PersonID, int64(n.Keep)),
-			with(markPassword, n.PersonID, micros(n.At)),
-			with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)))
-		if n.Reset {
-			id := n.Intent // noted when it was begun
-			if id == "" {
-				id = directory.NewID()
-			}
-			list = append(list, with(noteAdmin, id, n.PersonID, directory.ChangedPassword, n.Actor, micros(n.At), n.Operator))
-		}
-		if n.Hash != "" {
-			list = append(list, with(putPassword, n.PersonID, n.Hash, micros(n.At)))
-		}
-		for _, st := range list {
+		for _, st := range follow(n) {
 			if _, err := r.exec(st); err != nil {
 				return err
 			}
@@ -139,6 +121,29 @@ func (s *Store) SetPassword(ctx context.Context, n directory.NewPassword, events
 		}
 		return keep(r, events)
 	})
+}
+
+// follow is all that follows from a new password, whatever else is kept.
+func follow(n directory.NewPassword) []statement {
+	var list []statement
+	if n.Former != nil {
+		list = append(list, with(addOldPassword, n.PersonID, n.Former))
+	}
+	list = append(list,
+		with(addOldPassword, n.PersonID, notNil(n.Sealed)), with(cutOldPasswords, n.PersonID, int64(n.Keep)),
+		with(markPassword, n.PersonID, micros(n.At)),
+		with(endOtherSessions, n.PersonID, n.Session, micros(n.At)), with(endOtherGrants, n.PersonID, n.Session, micros(n.At)))
+	if n.Reset {
+		id := n.Intent // noted when it was begun
+		if id == "" {
+			id = directory.NewID()
+		}
+		list = append(list, with(noteAdmin, id, n.PersonID, directory.ChangedPassword, n.Actor, micros(n.At), n.Operator))
+	}
+	if n.Hash != "" {
+		list = append(list, with(putPassword, n.PersonID, n.Hash, micros(n.At)))
+	}
+	return list
 }
 
 // finishIntent ends what was begun; idp.ErrUsed if another node has done so.

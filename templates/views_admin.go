@@ -206,7 +206,7 @@ func (p *page) LockedNow() bool {
 }
 
 // adminFaults are why something was not done.
-var adminFaults = []string{"portal-off", "reason", "gone", "self", "wider", "unavailable", "unbound", "changed", "over", "taken"}
+var adminFaults = []string{"portal-off", "reason", "gone", "self", "wider", "unavailable", "unbound", "changed", "over", "taken", "uncertain", "rules", "raced"}
 
 // adminDone is what can be done on a person's page.
 var adminDone = []string{"unbind", "unbind-card", "unlock", "reset"}
