@@ -47,7 +47,7 @@ func (w *world) wantChange(a answer) templates.Password {
 // before it was changed, and the new one logs in.
 func TestT240_FirstLoginForcesAChange(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		start, _, err := w.login.Passwords.Reset(t.Context(), "ab1001", "helpdesk", "asked for")
+		start, _, err := w.login.Passwords.Reset(t.Context(), "ab1001", directory.Hand{Actor: "helpdesk"}, "asked for")
 		if err != nil {
 			t.Fatal(err)
 		}

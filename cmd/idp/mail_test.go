@@ -90,7 +90,8 @@ func TestServe_MailboxesFollow(t *testing.T) {
 	newVisitor(t, n.base).let(account, first, true)
 	newVisitor(t, n.base).let("user0", former, true) // the portal's is as it was
 
-	start := regexp.MustCompile(`(?m)^start password\s+(\S+)`).FindStringSubmatch(operate(t, dir, "account", "reset-password", account, "--reason", "asked for"))
+	operate(t, dir, "admin", "grant", "user1", "--role", "helpdesk", "--reason", "applied for")
+	start := regexp.MustCompile(`(?m)^start password\s+(\S+)`).FindStringSubmatch(operate(t, dir, "account", "reset-password", account, "--by", "user1", "--reason", "asked for"))
 	if start == nil {
 		t.Fatal("no start password")
 	}
