@@ -157,6 +157,6 @@ func TestApprovals_OfWhatWasTyped(t *testing.T) {
 		w.want(chief.post("/admin/approvals", "id", "w1", "do", "approve", "reason", "r"), http.StatusOK, "不能由做變更的人自己核准")
 		w.want(desk.get("/admin/approvals"), http.StatusOK, "operator:alice", `value="approve"`)
 		w.wantTo(desk.post("/admin/approvals", "id", "w1", "do", "approve", "reason", "r"), "/admin/approvals?done=approve")
-		w.want(w.in("desk", idp.MethodCard).get("/admin/person?account=a-chief"), http.StatusOK, "維運帳號： → operator:alice")
+		w.want(w.in("desk", idp.MethodCard).get("/admin/person?account=a-chief"), http.StatusOK, "維運帳號：operator:alice")
 	})
 }

@@ -115,7 +115,7 @@ func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*Account
 	if err != nil {
 		return nil, err
 	}
-	if err := g.Tries.MayUnlock(ctx, actor, s.Person.ID); err != nil {
+	if err := g.Accounts.MayUnlock(ctx, actor, s.Person.ID); err != nil {
 		return nil, fmt.Errorf("unlock: %w", err)
 	}
 	if err := g.openLockers(ctx, s.Accounts); err != nil {

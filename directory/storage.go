@@ -35,6 +35,9 @@ type Accounts interface {
 	// and the directories of the person's accounts are told. The first event's actor
 	// is who did it.
 	SetState(ctx context.Context, personID string, state idp.PersonState, at time.Time, events ...idp.Event) error
+	// MayUnlock tells ErrNoRole of an actor who is an administrator and whose role
+	// does not reach the person: before directories are asked to open their locks.
+	MayUnlock(ctx context.Context, actor, personID string) error
 }
 
 // Try asks to look at one password.
@@ -78,11 +81,8 @@ type Tries interface {
 	Succeed(ctx context.Context, r *Reservation, events ...idp.Event) error
 	// GiveBack takes the reservation back: the directory certainly did not look.
 	GiveBack(ctx context.Context, r *Reservation) error
-	// MayUnlock tells ErrNoRole of an actor who is an administrator and whose role
-	// does not reach the person: before directories are asked to open their locks.
-	MayUnlock(ctx context.Context, actor, personID string) error
-	// Unlock clears counters, with the events that say who and why; ErrNoRole as
-	// above, in the same transaction.
+	// Unlock clears counters, with the events that say who and why; ErrNoRole of an
+	// administrator whose role does not reach the person, in the same transaction.
 	Unlock(ctx context.Context, keys []string, events ...idp.Event) error
 	// LockedUntil returns the end of a counter's lock, zero if it has none, and
 	// its failures within the window that ends at now.

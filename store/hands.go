@@ -124,7 +124,7 @@ func (s *Store) ReleaseOperator(ctx context.Context, account, by string, events 
 	})
 }
 
-// MayUnlock implements directory.Tries.
+// MayUnlock implements directory.Accounts.
 func (s *Store) MayUnlock(ctx context.Context, actor, personID string) error {
 	administrator, ok := strings.CutPrefix(actor, directory.ActorOf(""))
 	if !ok {

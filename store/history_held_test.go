@@ -52,6 +52,7 @@ func someCard(personID, id, serial, fingerprint string) *idp.Card {
 func TestHistory_OfCards(t *testing.T) {
 	storeTest(t, func(t *testing.T, s *Store) {
 		ctx, now := t.Context(), &steps{noon}
+		openSession(t, s, "s", "p1")
 		event := func(kind, actor, detail string) idp.Event {
 			return idp.Event{At: now.next(), Kind: kind, Result: "ok", PersonID: "p1", Actor: actor, Detail: detail, SessionID: "s"}
 		}
