@@ -60,7 +60,7 @@ func TestStartPasswordIsOverByTheDirectorysOwnTime(t *testing.T) {
 		}
 		reset := func() (start string) {
 			t.Helper()
-			start, _, err := d.Reset(d.context(), "ab1234", "helpdesk", "why")
+			start, _, err := d.Reset(d.context(), "ab1234", directory.Hand{Actor: "helpdesk"}, "why")
 			if err != nil || !standing().MustChange {
 				t.Fatal(err)
 			}

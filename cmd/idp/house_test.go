@@ -294,7 +294,7 @@ func TestT208_NoInternalsOnThePublicListener(t *testing.T) {
 			t.Errorf("%s: %d", path, resp.StatusCode)
 		}
 	}
-	if resp, _ := c.send(t, client, http.MethodGet, "/admin", nil, nil); resp.StatusCode != http.StatusUnauthorized {
+	if resp, _ := c.send(t, client, http.MethodGet, "/admin", nil, nil); resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(resp.Header.Get("Location"), "/login") {
 		t.Errorf("the administrators' pages: %d", resp.StatusCode)
 	}
 }
