@@ -190,7 +190,7 @@ func (f *floor) enter(ctx context.Context, l *login) error {
 // keepCode uses the request up, and keeps the code.
 func (f *floor) keepCode(ctx context.Context, l *login) error {
 	now := time.Now()
-	return f.store.CreateGrant(ctx, &oidc.Grant{ID: binary.BigEndian.AppendUint64(nil, uint64(now.UnixMicro())), Kind: oidc.GrantCode, ClientID: "load", PersonID: l.person, SessionID: l.session,
+	return f.store.CreateGrant(ctx, &oidc.Grant{ID: append(binary.BigEndian.AppendUint64(nil, uint64(now.UnixMicro())), random()[:8]...), Kind: oidc.GrantCode, ClientID: "load", PersonID: l.person, SessionID: l.session,
 		Scopes: "openid", Request: []byte(strings.Repeat("x", 240)), CodeHash: random(), CodeEndsAt: now.Add(time.Minute), EndsAt: now.Add(time.Hour),
 		CreatedAt: now, Uses: &idp.Flow{Handle: l.flow, Browser: l.browser}})
 }
