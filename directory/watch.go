@@ -140,7 +140,7 @@ func apart(every time.Duration) time.Duration { return every / 5 }
 // concluded: that is the error.
 func (w *Watch) Sweep(ctx context.Context, every time.Duration) (ended int, err error) {
 	doubted := map[string]bool{}
-	err = w.missed(ctx, w.Now(), time.Time{}, func(id string) { doubted[id] = true })
+	err = w.missed(ctx, w.Now(), w.Now().Add(-2*every), func(id string) { doubted[id] = true })
 	if err != nil {
 		return 0, err
 	}
@@ -220,8 +220,12 @@ func (w *Watch) missed(ctx context.Context, first, last time.Time, yield func(id
 }
 
 // confirm is the second look at people who were not found: on every controller that
-// answers. Who is nowhere is turned away, unless so many are.
+// answers. Who is nowhere is turned away, unless so many are: then nobody is asked
+// about a second time either, which would keep from the others for long.
 func (w *Watch) confirm(ctx context.Context, people []string, live func() (int, error)) (ended int, err error) {
+	if people, err = w.few(ctx, people, live); err != nil {
+		return 0, err
+	}
 	var shut, gone []string
 	var unasked error
 	for part := range slices.Chunk(people, watchAtOnce) {
@@ -242,9 +246,6 @@ func (w *Watch) confirm(ctx context.Context, people []string, live func() (int, 
 				}
 			}
 		}
-	}
-	if gone, err = w.few(ctx, gone, live); err != nil {
-		return 0, err
 	}
 	if ended, err = w.close(ctx, shut, closedThere); err != nil {
 		return ended, err

@@ -48,6 +48,7 @@ func returnTo(b *browser, to string) string {
 // is to ask or to read, the dispatcher asks.
 func TestOnward(t *testing.T) {
 	w := newWorld(t)
+	card := w.cardOf("ab1001", 0, true)
 	strong, survey, other := documents, documents, documents
 	strong.MinLevel = idp.LevelCard
 	survey.ClientID, survey.FirstParty = "survey", false
@@ -67,6 +68,14 @@ func TestOnward(t *testing.T) {
 			t.Errorf("%s: %d to %q, want %s", name, a.StatusCode, a.to(), c.path)
 		}
 		b.wantWho("ab1001")
+		if name == "more is asked for" {
+			c.path = "/oauth2/authorize" // which the card is
+		}
+		b = w.browser()
+		flow = b.begin(c.ask)
+		if a := b.card(flow, card); a.StatusCode != http.StatusSeeOther || a.to() != c.path+"?flow="+flow {
+			t.Errorf("%s, by card: %d to %q, want %s", name, a.StatusCode, a.to(), c.path)
+		}
 	}
 	b := w.browser()
 	flow := b.beginTo("/card/bind")

@@ -48,7 +48,7 @@ func (r *Renderer) around(p *page) (s stencil, fill map[string]string, ok bool, 
 		fill[strconv.Itoa(markSeconds)] = p.Seconds()
 	}
 	marked := v.marked()
-	key := p.Lang + marked.key()
+	key := p.Lang + " " + p.Computer() + " " + marked.key() // the page names the computer whose card component it offers
 	r.stencils.mu.RLock()
 	s = r.stencils.drawn[key]
 	r.stencils.mu.RUnlock()
@@ -69,6 +69,9 @@ func (v Login) stencilled() bool {
 	if v.Tab != TabQR || v.QR == nil {
 		return v.QR == nil
 	}
+	if !strings.HasSuffix(v.QR.EventsURL, v.Flow) || !strings.HasSuffix(v.QR.LookURL, v.Flow) {
+		return false // what was over before is this browser's own
+	}
 	return v.QR.State == QRWaiting && v.QR.Number == "" && plain64(v.QR.Text) && v.QR.Code != nil
 }
 
@@ -83,7 +86,7 @@ func (v Login) marked() Login {
 	mark := func(address *string) { *address = strings.ReplaceAll(*address, v.Flow, markFlow) }
 	m := v
 	m.Flow = markFlow
-	m.Reference = ""
+	m.Reference, m.Locales = "", "" // the language is in the key
 	for _, address := range []*string{&m.Self, &m.ChallengeURL, &m.BindURL, &m.CodeURL} {
 		mark(address)
 	}

@@ -36,7 +36,15 @@ func waitingView(i int) Login {
 // both draws the view as a whole, and as it is drawn after others.
 func both(t *testing.T, r *Renderer, lang string, v Login) (whole, after string) {
 	t.Helper()
-	p := r.page(httptest.NewRequest("GET", "/login?lang="+lang, nil), 200, v)
+	return bothFrom(t, r, lang, "", v)
+}
+
+// bothFrom is both, asked for by such a browser.
+func bothFrom(t *testing.T, r *Renderer, lang, agent string, v Login) (whole, after string) {
+	t.Helper()
+	req := httptest.NewRequest("GET", "/login?lang="+lang, nil)
+	req.Header.Set("User-Agent", agent)
+	p := r.page(req, 200, v)
 	var a, b bytes.Buffer
 	if err := r.draw(&a, p); err != nil {
 		t.Fatal(err)
@@ -138,6 +146,28 @@ func alter(f reflect.Value) bool {
 	return true
 }
 
+// TestStencilsOfOtherComputers: the card tab offers the component for the computer
+// at hand.
+func TestStencilsOfOtherComputers(t *testing.T) {
+	r, err := New(Options{AgentDownload: "https://download.test/agent"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := waitingView(0)
+	v.Tab, v.QR = TabCard, nil
+	seen := map[string]bool{}
+	for _, agent := range []string{"Mozilla/5.0 (Macintosh; Intel Mac OS X 14_0)", "Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "Mozilla/5.0 (X11; Linux x86_64)", ""} {
+		whole, after := bothFrom(t, r, Chinese, agent, v)
+		if whole != after {
+			t.Errorf("%q: another computer's page", agent)
+		}
+		seen[after] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d pages for 4 computers", len(seen))
+	}
+}
+
 // TestStencilsKeepNothingOfAVisit looks for what is one visit's in what is kept.
 func TestStencilsKeepNothingOfAVisit(t *testing.T) {
 	r := newRenderer(t)
@@ -151,7 +181,10 @@ func TestStencilsKeepNothingOfAVisit(t *testing.T) {
 			}
 		}
 	}
+	again := waitingView(3)
+	again.QR.EventsURL += "&again=1796065035000"
 	for _, v := range []Login{
+		again,
 		{Base: Base{Self: "/x", Account: &Who{Name: "王大明"}}, Flow: "f", Tab: TabPassword},
 		{Base: Base{Self: "/x"}, Flow: "f", Tab: TabPassword, Account: "ab1234"},
 		{Base: Base{Self: "/x"}, Flow: `f"><script>`, Tab: TabPassword},

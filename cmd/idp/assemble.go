@@ -256,7 +256,7 @@ func (h *house) mountAll(o assembleOptions, pages *templates.Renderer, verifier 
 			Binder: &directory.Binder{Gate: h.gate, Store: h.store, Phases: h.store, Choices: h.store, Now: now}, Roles: h.store.RolesOf,
 		}).Mount},
 		mounting{(&admin.Handler{
-			Store: h.store, People: h.store, Seconds: h.store, Reports: h.store, Sessions: sessions, Gate: h.gate, Passwords: h.passwords,
+			Store: starts, People: h.store, Seconds: h.store, Reports: h.store, Sessions: sessions, Gate: h.gate, Passwords: h.passwords,
 			Pages: pages, Now: now, Logger: h.logger, FlowLife: c.Tokens.Login.D(),
 		}).Mount},
 	} {

@@ -308,8 +308,8 @@ func TestT203_StartsOfOneSourceAreBounded(t *testing.T) {
 	begun := resp.Header.Get("Location")
 	before := c.store.Stats().Writes
 	refused := 0
-	for range 100 {
-		resp, _ := c.send(t, c.browser(t), http.MethodGet, "/", nil, nil)
+	for i := range 100 {
+		resp, _ := c.send(t, c.browser(t), http.MethodGet, []string{"/", "/admin"}[i%2], nil, nil)
 		if resp.StatusCode == http.StatusTooManyRequests {
 			refused++
 		}

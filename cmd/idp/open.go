@@ -174,9 +174,13 @@ func (o *opened) gate(ctx context.Context) (*directory.Gate, error) {
 	return gate, nil
 }
 
-// operator is who runs this command, for the record.
+// operator is who runs this command, for the record. Only root is believed who it
+// was before: sudo says so, and anybody else could say anything.
 func operator() string {
-	name := os.Getenv("SUDO_USER")
+	name := ""
+	if os.Getuid() == 0 {
+		name = os.Getenv("SUDO_USER")
+	}
 	if name == "" {
 		if u, err := user.Current(); err == nil {
 			name = u.Username

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -54,19 +55,16 @@ func (c *cli) syncDrift() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			only, n, err := strays(cmd.Context(), o, gate, shown, services)
+			only, n, unlisted := strays(cmd.Context(), o, gate, shown, services) // what was found is shown all the same
 			shown.end()
-			if err != nil {
-				return err
-			}
 			result := map[string]any{"drift": found, "waiting": waiting, "failed": failed, "mended": mended, "only_there": only, "only_there_count": n}
-			return c.print(cmd, result, func(out *table) {
+			return errors.Join(unlisted, c.print(cmd, result, func(out *table) {
 				for _, d := range found {
 					out.row(d.Agency, d.Name, d.Account, d.Field, "here: "+d.Here, "there: "+d.There)
 				}
 				out.row(fmt.Sprintf("%d differences; %d changes are still to be told, %d could not be", len(found), waiting, failed))
 				showStrays(out, only, n)
-			})
+			}))
 		},
 	})
 	cmd.Flags().BoolVar(&mend, "mend", false, "have the directories told how it is here")

@@ -92,8 +92,9 @@ func (r *phoneReport) markdown() string {
 	p("| the same, p50, the pages on another node, PostgreSQL | %.1f ms | |", ms(at(r.two, 50)))
 	p("| p99 | %.1f ms | %s |", ms(at(r.two, 99)), p99(r.two))
 	p("\nWhole logins of a browser that polls, from the authorization request to the code, beside their bare cost: the same seven")
-	p("requests to a bare net/http server, which makes the three ECDSA verifications and the same durable statements, thirteen in five")
-	p("transactions, by the product's own store, and reads, draws and decides nothing.\n")
+	p("requests to a bare net/http server (`internal/bench/phonefloor`), which makes the three ECDSA verifications and the product's own")
+	p("durable statements with the conditions in them, thirteen in five transactions, by the product's own store; it reads nothing else and")
+	p("draws nothing. What the store itself costs stands on both sides: the rates beside it are what judges that.\n")
 	p("| store | workers | logins /s | bare /s | ratio | asked for | p99 ms | CPU ms | errors |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, x := range r.rates {
 		p("| %s | %d | %.0f | %.0f | %.2f | %s | %.1f | %.2f | %s |", engineNames[x.on.engine], x.workers, x.rate(), x.of(), x.ratio(), asked("0.50", x.ratio() >= .50),

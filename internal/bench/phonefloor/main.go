@@ -1,7 +1,8 @@
 // Command phonefloor is what logins by phone are measured against: a bare
 // net/http server that verifies the signatures of each step and makes the
-// durable statements of each step, in the product's own schema and by its own
-// store. It reads nothing, draws nothing and decides nothing.
+// durable statements of each step, with the conditions in them, in the product's
+// own schema and by its own store. It reads nothing else and draws nothing. What
+// the store itself costs stands on both sides.
 //
 // It prints its address when it listens, and ends with its standard input.
 package main
