@@ -174,11 +174,11 @@ func (g *Gate) routed(kind idp.AccountKind, agencyOf func() string) Backend {
 // password: those that our own store looks at. Whoever knows one password takes back
 // no guess at another.
 func (g *Gate) otherNames(ctx context.Context, account *idp.Account, nameKey string) ([]string, error) {
-	accounts, err := g.Accounts.AccountsOf(ctx, account.PersonID)
-	if err != nil {
+	if here, err := g.here(ctx, *account); err != nil || !here {
 		return nil, err
 	}
-	if here, err := g.here(ctx, *account); err != nil || !here {
+	accounts, err := g.accountsOf(ctx, account.PersonID)
+	if err != nil {
 		return nil, err
 	}
 	var keys []string
@@ -192,6 +192,27 @@ func (g *Gate) otherNames(ctx context.Context, account *idp.Account, nameKey str
 		}
 	}
 	return keys, nil
+}
+
+// listed are a person's accounts, read once for a try.
+type listed struct {
+	personID string
+	accounts []idp.Account
+}
+
+type listedKey struct{}
+
+// accountsOf lists the accounts of the person whose try this is, once.
+func (g *Gate) accountsOf(ctx context.Context, personID string) ([]idp.Account, error) {
+	once, ok := ctx.Value(listedKey{}).(*listed)
+	if ok && once.personID == personID {
+		return once.accounts, nil
+	}
+	accounts, err := g.Accounts.AccountsOf(ctx, personID)
+	if ok && err == nil {
+		*once = listed{personID, accounts}
+	}
+	return accounts, err
 }
 
 // here tells whether our own store looks at the account's password.

@@ -79,7 +79,7 @@ type how struct {
 // person's portal account, else the single account; any that logs in, the single one
 // first, when the portal is off. ErrUnbound if there is none.
 func (p *Passwords) Target(ctx context.Context, personID string) (*idp.Account, error) {
-	accounts, err := p.Gate.Accounts.AccountsOf(ctx, personID)
+	accounts, err := p.Gate.accountsOf(ctx, personID)
 	if err != nil {
 		return nil, fmt.Errorf("list accounts: %w", err)
 	}
