@@ -44,7 +44,7 @@ func (c *cli) demoCommand() *cobra.Command {
 func (c *cli) demo(cmd *cobra.Command, dir, listen string) error {
 	ctx := cmd.Context()
 	noCoreDumps()
-	defer collectLess()()
+	collectLess()
 	plan, err := demo.NewPlan(dir, listen)
 	if err != nil {
 		return err

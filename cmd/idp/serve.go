@@ -28,7 +28,7 @@ func (c *cli) serveCommand() *cobra.Command {
 
 func (c *cli) serve(ctx context.Context) error {
 	noCoreDumps()
-	defer collectLess()()
+	collectLess()
 	cfg, err := config.Load(c.config)
 	if err != nil {
 		return err
