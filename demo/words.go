@@ -60,7 +60,7 @@ var words = map[string][2]string{
 	"level.0":        {"未說明", "not stated"},
 	"level.1":        {"密碼", "password"},
 	"level.2":        {"手機，或密碼加一次性密碼", "phone, or password with a one-time code"},
-	"level.3":        {"自然人憑證", "natural-person certificate card"},
+	"level.3":        {"自然人憑證", "citizen card"},
 	"methods":        {"方式", "Methods"},
 	"amr.pwd":        {"密碼", "password"},
 	"amr.sc":         {"晶片卡", "smart card"},

@@ -171,7 +171,8 @@ type OTPStore interface {
 	UseRecovery(ctx context.Context, personID string, hash []byte, with With) error
 	// PutRecovery replaces the recovery codes.
 	PutRecovery(ctx context.Context, personID string, hashes [][]byte, with With) error
-	// RemoveTOTP removes all of it; idp.ErrNotFound if there was nothing.
+	// RemoveTOTP removes all of it, and ends what it opened; idp.ErrNotFound if there
+	// was nothing.
 	RemoveTOTP(ctx context.Context, personID string, with With) error
 }
 

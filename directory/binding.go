@@ -26,7 +26,9 @@ type Bindings interface {
 	// that binding is nobody's again. idp.ErrConflict: the TPEAD
 	// account is another person's or bound to another portal account, the person was
 	// renamed, or the portal account is not that of such a person. With another
-	// account bound before, all sessions of the person and their tokens end.
+	// account bound before, all sessions of the person and their tokens end. The
+	// session it is done in holds until then, else devicebind.ReasonFactorFresh: who
+	// ends it meanwhile finds the binding.
 	Bind(ctx context.Context, b Binding, actor string, events ...idp.Event) error
 	// Unbind undoes the binding of a portal account, like that, and ends the person's
 	// sessions and tokens; idp.ErrNotFound without one. When the portal is off, only

@@ -33,7 +33,7 @@ type Choices interface {
 	KeepOne(ctx context.Context, personID, keep string, at time.Time, events ...idp.Event) error
 	// Claim makes an account that only the directory knows the person's; it opens
 	// nothing before it is kept, unless it is their only one. idp.ErrConflict if it is
-	// anybody's, or was.
+	// anybody's, or was. The session that the events name holds as for Bind.
 	Claim(ctx context.Context, personID, name string, at time.Time, events ...idp.Event) error
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	idp "taipeion.internal/idp"
+	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/templates"
@@ -53,6 +54,12 @@ func (h *Handler) cardProves(c *session.Current) bool {
 	})
 }
 
+// ended tells whether the session ended while what was asked in it was done: the
+// page leads to the login.
+func ended(err error) bool {
+	return errors.Is(err, idp.Denied{Reason: devicebind.ReasonFactorFresh})
+}
+
 func (h *Handler) choice(w http.ResponseWriter, r *http.Request, done string, do func(*session.Current) error) {
 	if !h.form(w, r, maxForm) {
 		return
@@ -69,7 +76,7 @@ func (h *Handler) choice(w http.ResponseWriter, r *http.Request, done string, do
 		http.Redirect(w, r, done, http.StatusSeeOther)
 	case errors.As(err, &fault):
 		h.showChoose(w, r, c, templates.Choose{Fault: string(fault)})
-	case errors.Is(err, directory.ErrPortalOn), errors.Is(err, idp.ErrConflict): // nothing to choose, or not any more
+	case errors.Is(err, directory.ErrPortalOn), errors.Is(err, idp.ErrConflict), ended(err): // nothing to choose, or not any more
 		http.Redirect(w, r, "/account/choose", http.StatusSeeOther)
 	case errors.As(err, &refusal):
 		h.showChoose(w, r, c, templates.Choose{Reason: refusal.Reason, LockedUntil: refusal.Until, RetryAfter: refusal.RetryAfter})

@@ -88,6 +88,8 @@ func (h *Handler) rebind(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/bind?done=bound", http.StatusSeeOther)
 	case errors.As(err, &fault):
 		h.showRebind(w, r, c, templates.Rebind{Fault: string(fault)})
+	case ended(err):
+		http.Redirect(w, r, "/account/bind", http.StatusSeeOther)
 	case errors.Is(err, directory.ErrPortalOff):
 		h.showRebind(w, r, c, templates.Rebind{Off: true})
 	case errors.As(err, &refusal):

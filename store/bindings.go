@@ -50,6 +50,9 @@ func (s *Store) BindingOf(ctx context.Context, portal string) (*directory.Bindin
 func (s *Store) Bind(ctx context.Context, b directory.Binding, actor string, events ...idp.Event) error {
 	fields := []directory.FieldChange{{Field: "bound", New: b.Portal + " = " + b.TPEAD}}
 	return conflicting(s.write(ctx, func(r runner) error {
+		if err := hold(r, b.Session); err != nil {
+			return err
+		}
 		if _, err := r.exec(with(takeTPEAD, b.PersonID, b.TPEAD)); err != nil {
 			return err
 		}

@@ -102,6 +102,11 @@ func (s *Store) KeepOne(ctx context.Context, personID, kept string, at time.Time
 func (s *Store) Claim(ctx context.Context, personID, name string, at time.Time, events ...idp.Event) error {
 	fields := []directory.FieldChange{{Field: "account", New: name}}
 	err := s.write(ctx, func(r runner) error {
+		for _, e := range events {
+			if err := hold(r, e.SessionID); err != nil {
+				return err
+			}
+		}
 		n, err := r.exec(with(takeTPEAD, personID, name))
 		if err != nil {
 			return err

@@ -24,6 +24,10 @@ const (
 	useRecovery  query = `DELETE FROM recovery_codes WHERE person_id = $1 AND hash = $2`
 	dropRecovery query = `DELETE FROM recovery_codes WHERE person_id = $1`
 	dropTOTP     query = `DELETE FROM totp WHERE person_id = $1`
+	// What one-time codes opened ends with them, as with a passkey.
+	ofCodes          query = ` person_id = $1 AND evidence LIKE '%"method":"otp"%'`
+	endByCodes       query = `UPDATE sessions SET ended_at = $2 WHERE ended_at = 0 AND` + ofCodes
+	endByCodesGrants query = `UPDATE grants SET revoked_at = $2 WHERE revoked_at = 0 AND session_id IN (SELECT id FROM sessions WHERE` + ofCodes + `)`
 )
 
 // TOTP implements devicebind.OTPStore.
@@ -118,7 +122,13 @@ func (s *Store) RemoveTOTP(ctx context.Context, personID string, w devicebind.Wi
 		if n == 0 {
 			return idp.ErrNotFound
 		}
-		if err := noteHeld(r, held{person: personID, kind: "otp.remove", at: s.atOf(w.Events), field: "codes", old: "bound"}, w.Events); err != nil {
+		now := s.atOf(w.Events)
+		for _, end := range []statement{with(forgetBrowsers, personID), with(endByCodes, personID, micros(now)), with(endByCodesGrants, personID, micros(now))} {
+			if _, err := r.exec(end); err != nil {
+				return err
+			}
+		}
+		if err := noteHeld(r, held{person: personID, kind: "otp.remove", at: now, field: "codes", old: "bound"}, w.Events); err != nil {
 			return err
 		}
 		return putRecovery(r, personID, nil, w)

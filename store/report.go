@@ -54,7 +54,7 @@ func (s *Store) ReportAttempt(ctx context.Context, r devicebind.Reported, now ti
 			return err
 		}
 		out.Added, out.Known = u.found, len(theirs) > 0
-		if out.Alarm = n+stopped > 0 || len(u.events) > 0; !out.Alarm {
+		if out.Alarm = n+stopped+u.ended > 0 || len(u.events) > 0; !out.Alarm {
 			return nil
 		}
 		kept := ev

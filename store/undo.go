@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,10 @@ const (
 	suspendAdded query = `UPDATE devices SET suspended_at = $2 WHERE id = $1 AND person_id = $3 AND revoked_at = 0 AND suspended_at = 0`
 	dropAdded    query = `DELETE FROM totp WHERE person_id = $1 AND bound_at = $2`
 	// One-time codes have no name in the evidence.
-	byCodes         query = `SELECT id, evidence FROM sessions WHERE person_id = $1 AND evidence LIKE '%"method":"otp"%'`
+	byCodes query = `SELECT id, evidence FROM sessions WHERE` + ofCodes
+	// When the codes that were bound at $3 were so no more.
+	codesUntil query = `SELECT at FROM events WHERE person_id = $1 AND person_id <> '' AND id >= $2 AND at > $3 AND result = 'ok'
+		AND kind IN ('otp.bind', 'otp.remove') ORDER BY at LIMIT 1`
 	endCodesSession query = `UPDATE sessions SET ended_at = $2 WHERE id = $1 AND person_id = $3 AND ended_at = 0`
 	endCodesGrants  query = `UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND session_id <> '' AND revoked_at = 0`
 )
@@ -35,6 +39,7 @@ type undoing struct {
 
 	found  []string // what was added
 	events []idp.Event
+	ended  int64 // sessions that were opened by it
 	seen   map[string]bool
 }
 
@@ -71,7 +76,10 @@ func (u *undoing) added(sessions []string, act string) error {
 	return nil
 }
 
-// since is when the act was; clocks of nodes differ a little.
+// skew is how far the clocks of nodes may differ.
+const skew = 2 * time.Second
+
+// since is when the act was, or a little before.
 func (u *undoing) since(session, act string) (at time.Time, err error) {
 	var id string
 	var evidence []idp.Evidence
@@ -80,7 +88,7 @@ func (u *undoing) since(session, act string) (at time.Time, err error) {
 	}
 	for _, e := range evidence {
 		if act != "" && e.Act == act {
-			at = e.At.Add(-2 * time.Second)
+			at = e.At.Add(-skew)
 		}
 	}
 	return at, nil
@@ -126,25 +134,25 @@ func takenBack(personID, kind, evidence, thing string, at time.Time) held {
 }
 
 // end makes the change and ends what the thing opened: it is somebody else's,
-// with all that was added by it.
+// with all that was added by it, also where the person stopped it before.
 func (u *undoing) end(kind, evidence, thing string, change statement) error {
 	n, err := u.runner.exec(change)
-	if err != nil || n == 0 {
+	if err != nil {
 		return err
 	}
-	if err := noteHeld(u.runner, takenBack(u.personID, kind, evidence, thing, u.now), nil); err != nil {
-		return err
-	}
-	u.note(kind, evidence+" "+thing+" ")
-	opened := `%"` + evidence + `":"` + literally(thing) + `"%`
-	list := []statement{with(endAttemptSessions, u.personID, micros(u.now), opened), with(endAttemptGrants, u.personID, micros(u.now), opened)}
-	if evidence == "device" {
-		list = append([]statement{with(closeAttempts, thing, micros(u.now))}, list...)
-	}
-	for _, st := range list {
-		if _, err := u.runner.exec(st); err != nil {
+	if n > 0 {
+		if err := u.note(kind, evidence, thing); err != nil {
 			return err
 		}
+	}
+	opened := `%"` + evidence + `":"` + literally(thing) + `"%`
+	if evidence == "device" {
+		if _, err := u.runner.exec(with(closeAttempts, thing, micros(u.now))); err != nil {
+			return err
+		}
+	}
+	if err := u.close(with(endAttemptSessions, u.personID, micros(u.now), opened), with(endAttemptGrants, u.personID, micros(u.now), opened)); err != nil {
+		return err
 	}
 	theirs, err := names(u.runner, with(attemptSessions, u.personID, opened))
 	if err != nil {
@@ -153,46 +161,75 @@ func (u *undoing) end(kind, evidence, thing string, change statement) error {
 	return u.added(theirs, "")
 }
 
-func (u *undoing) note(kind, thing string) {
-	u.events = append(u.events, idp.Event{At: u.now, Kind: kind, Result: "ok", PersonID: u.personID, Detail: thing + "added in a session that its person reported"})
+// close ends sessions and their grants.
+func (u *undoing) close(sessions, grants statement) error {
+	n, err := u.runner.exec(sessions)
+	if err != nil {
+		return err
+	}
+	u.ended += n
+	_, err = u.runner.exec(grants)
+	return err
+}
+
+// note keeps that a thing was taken back.
+func (u *undoing) note(kind, evidence, thing string) error {
+	what := strings.TrimSpace(evidence + " " + thing)
+	if what != "" {
+		what += " "
+	}
+	u.events = append(u.events, idp.Event{At: u.now, Kind: kind, Result: "ok", PersonID: u.personID, Detail: what + "added in a session that its person reported"})
+	return noteHeld(u.runner, takenBack(u.personID, kind, evidence, thing, u.now), nil)
 }
 
 // endCodes is end for one-time codes that were bound then: whoever was logged in
-// by one since was so by these.
+// by one while they were was so by these.
 func (u *undoing) endCodes(bound time.Time) error {
 	n, err := u.runner.exec(with(dropAdded, u.personID, micros(bound)))
-	if err != nil || n == 0 {
+	if err != nil {
 		return err
 	}
-	if err := noteHeld(u.runner, takenBack(u.personID, "otp.remove", "", "", u.now), nil); err != nil {
+	if n > 0 { // else these are gone, and their recovery codes with them
+		if err := u.note("otp.remove", "", ""); err != nil {
+			return err
+		}
+		if _, err := u.runner.exec(with(dropRecovery, u.personID)); err != nil {
+			return err
+		}
+	}
+	theirs, err := u.openedByCodes(bound)
+	if err != nil {
 		return err
 	}
-	u.note("otp.remove", "")
-	if _, err := u.runner.exec(with(dropRecovery, u.personID)); err != nil {
-		return err
+	for _, id := range theirs {
+		if err := u.close(with(endCodesSession, id, micros(u.now), u.personID), with(endCodesGrants, id, micros(u.now))); err != nil {
+			return err
+		}
 	}
-	var theirs []string
+	return u.added(theirs, "")
+}
+
+// openedByCodes are the sessions that the codes opened which were bound then: not
+// by those that the person may have bound after them.
+func (u *undoing) openedByCodes(bound time.Time) (theirs []string, err error) {
+	var until time.Time
+	err = u.runner.row(with(codesUntil, u.personID, timePrefix(bound.Add(-skew)), micros(bound)), moment{&until})
+	if err != nil && !errors.Is(translate(err), idp.ErrNotFound) {
+		return nil, err
+	}
+	during := func(e idp.Evidence) bool {
+		return e.Method == idp.MethodOTP && !e.At.Before(bound) && (until.IsZero() || e.At.Before(until.Add(skew)))
+	}
 	err = u.runner.rows(with(byCodes, u.personID), func(scan scan) error {
 		var id string
 		var evidence []idp.Evidence
 		if err := scan(&id, document{&evidence}); err != nil {
 			return err
 		}
-		since := func(e idp.Evidence) bool { return e.Method == idp.MethodOTP && !e.At.Before(bound) }
-		if slices.ContainsFunc(evidence, since) {
+		if slices.ContainsFunc(evidence, during) {
 			theirs = append(theirs, id)
 		}
 		return nil
 	})
-	for _, id := range theirs {
-		for _, st := range []statement{with(endCodesSession, id, micros(u.now), u.personID), with(endCodesGrants, id, micros(u.now))} {
-			if err == nil {
-				_, err = u.runner.exec(st)
-			}
-		}
-	}
-	if err != nil {
-		return err
-	}
-	return u.added(theirs, "")
+	return theirs, err
 }

@@ -1,5 +1,7 @@
 package templates
 
+import "strings"
+
 // The codes of records that have words. Any other is shown as it is.
 var (
 	eventKinds = []string{
@@ -26,11 +28,15 @@ var (
 		"posts", "bound", "national_id", "reason", "kept", "disabled", "feed", "card", "device", "passkey", "codes", "recovery",
 		"password", "role", "entry", "operator",
 	}
+	// What codes and roles are, in a person's history.
+	historyCodes = []string{"bound"}
+	historyRoles = []string{"people", "helpdesk"}
 )
 
 func eventKeys() (keys []string) {
 	for prefix, codes := range map[string][]string{
 		"event.": eventKinds, "event.result.": eventResults, "history.": historyKinds, "history.field.": historyFields,
+		"history.codes.": historyCodes, "history.role.": historyRoles,
 	} {
 		for _, code := range codes {
 			keys = append(keys, prefix+code)
@@ -61,9 +67,7 @@ func (p *page) Event(kind, result string) string {
 
 // Changed is a field of a person's data that changed, in words.
 func (p *page) Changed(field, old, now string) string {
-	if field == "state" {
-		old, now = p.Coded(old, "admin.state."), p.Coded(now, "admin.state.")
-	}
+	old, now = p.valued(field, old), p.valued(field, now)
 	field = p.Coded(field, "history.field.")
 	switch {
 	case old == "": // it was not there before
@@ -72,4 +76,18 @@ func (p *page) Changed(field, old, now string) string {
 		now = p.T("rebind.unknown")
 	}
 	return p.T("admin.field", field, old, now)
+}
+
+// valued is the value of a field in words, where it is a code.
+func (p *page) valued(field, value string) string {
+	switch field {
+	case "state":
+		return p.Coded(value, "admin.state.")
+	case "codes":
+		return p.Coded(value, "history.codes.")
+	case "role": // of an agency, or of all
+		kind, agency, _ := strings.Cut(value, " ")
+		return strings.TrimSpace(p.Coded(kind, "history.role.") + " " + agency)
+	}
+	return value
 }

@@ -17,13 +17,21 @@ func TestRecordsAreInWords(t *testing.T) {
 			t.Errorf("%s %s: %q, want %q", tt.kind, tt.result, got, tt.want)
 		}
 	}
-	zh := &page{r: r, Lang: Chinese}
+	zh, en := &page{r: r, Lang: Chinese}, &page{r: r, Lang: English}
 	for _, tt := range []struct{ got, want string }{
 		{zh.Changed("unit", "第一科", "第二科"), "單位：第一科 → 第二科"},
 		{zh.Changed("state", "enabled", "disabled"), "狀態：使用中 → 停用中"},
 		{zh.Changed("shoe_size", "40", "41"), "shoe_size：40 → 41"},
 		{zh.Changed("name", "", "王小明"), "姓名：王小明"},
 		{zh.Changed("title", "科長", ""), "職稱：科長 → 無"},
+		{zh.Changed("codes", "", "bound"), "一次性密碼：已綁定"},
+		{zh.Changed("codes", "bound", ""), "一次性密碼：已綁定 → 無"},
+		{en.Changed("codes", "", "bound"), "One-time codes: bound"},
+		{zh.Changed("role", "", "helpdesk"), "管理者角色：服務臺"},
+		{zh.Changed("role", "people 379", ""), "管理者角色：人員與組織管理 379 → 無"},
+		{en.Changed("role", "", "people 379"), "Administrator role: people and organisation 379"},
+		{en.Changed("role", "", "king 379"), "Administrator role: king 379"},
+		{en.Changed("title", "", "bound"), "Title: bound"},
 		{zh.Coded("correct", "history."), "更正"}, {zh.Coded("dance", "history."), "dance"},
 	} {
 		if tt.got != tt.want {
