@@ -155,6 +155,22 @@ func TestReport_AfterCodesWereRemoved(t *testing.T) {
 	})
 }
 
+// Recovery codes that were made anew in the reported session opened another one: it
+// ends, with what was added in it; what the owner's codes opened before stays.
+func TestReport_AfterRecoveryCodesWereRenewed(t *testing.T) {
+	storeTest(t, func(t *testing.T, s *Store) {
+		w := trail{t, s}
+		w.codes("counter", -30)
+		w.open("own", byCode(-20)...)
+		w.open("s1", byPhone("d0", "act", 0))
+		must(t, s.PutRecovery(t.Context(), "p1", [][]byte{[]byte("new")}, w.acted("s1", "otp.recovery", "", 1)))
+		w.open("s2", byCode(2)...)
+		w.passkey(secondKey, "s2", 3)
+		w.wantAdded(w.report(), "otp.recovery")
+		w.wantLive("grant of own", "own")
+	})
+}
+
 // The owner binds codes of her own, by which the others are no more: hers stay, with
 // what she opened and added by them.
 func TestReport_AfterCodesWereBoundAgain(t *testing.T) {

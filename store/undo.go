@@ -115,8 +115,10 @@ func (u *undoing) undo(e idp.Event) error {
 	case "otp.bind":
 		return u.endCodes(e.At)
 	case "otp.recovery":
-		_, err := u.runner.exec(with(dropRecovery, u.personID))
-		return err
+		if _, err := u.runner.exec(with(dropRecovery, u.personID)); err != nil {
+			return err
+		}
+		return u.endOpenedByCodes(e.At) // whose codes they were, theirs or the new ones, nobody can tell
 	}
 	return nil
 }
@@ -197,7 +199,12 @@ func (u *undoing) endCodes(bound time.Time) error {
 			return err
 		}
 	}
-	theirs, err := u.openedByCodes(bound)
+	return u.endOpenedByCodes(bound)
+}
+
+// endOpenedByCodes ends what one-time codes opened since then, and follows it.
+func (u *undoing) endOpenedByCodes(since time.Time) error {
+	theirs, err := u.openedByCodes(since)
 	if err != nil {
 		return err
 	}
