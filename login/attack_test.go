@@ -202,7 +202,12 @@ func TestT077_LockingEverybodyOut(t *testing.T) {
 	live.wantDone(live.begin(documents)) // sessions go on
 	b := w.browser()
 	flow := b.begin(documents)
-	w.wantReason(b.password(flow, "ab1002", "ab1002"+rightSuffix), idp.ReasonLocked)
+	a := b.password(flow, "ab1002", "ab1002"+rightSuffix)
+	w.wantReason(a, idp.ReasonLocked)
+	const withCard = "急需使用時，可以改用「自然人憑證登入」"
+	if !strings.Contains(a.body, withCard) {
+		t.Error("the way in by card is not told")
+	}
 	w.wantNext(b.card(flow, card), flow) // and keys
 	b.wantWho("ab1002")
 	if _, err := w.gate.Unlock(t.Context(), "ab1003", "helpdesk", "asked by telephone"); err != nil {
@@ -216,10 +221,14 @@ func TestT077_LockingEverybodyOut(t *testing.T) {
 	w.login.Settings.LockCards = true
 	b = w.browser()
 	flow = b.begin(documents)
-	a := b.card(flow, card)
-	w.wantReason(a, idp.ReasonLocked)
-	if v := a.view.(templates.Login); v.LockedUntil.IsZero() {
-		t.Error("no word when it opens")
+	for _, a := range []answer{b.password(flow, "ab1002", "ab1002"+rightSuffix), b.card(flow, card)} {
+		w.wantReason(a, idp.ReasonLocked)
+		if v := a.view.(templates.Login); v.LockedUntil.IsZero() {
+			t.Error("no word when it opens")
+		}
+		if strings.Contains(a.body, withCard) {
+			t.Error("a card that is locked too is told as a way in")
+		}
 	}
 }
 

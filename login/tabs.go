@@ -50,7 +50,7 @@ func (h *Handler) tabPage(tab string) http.Handler {
 func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request, v *visit, tab string, p problem) {
 	view := templates.Login{
 		Base: v.base(r, "/login/"+tab), Flow: v.handle, Tab: tab, System: v.system(r),
-		Reason: p.reason, LockedUntil: p.until, RetryAfter: p.retry,
+		Reason: p.reason, LockedUntil: p.until, RetryAfter: p.retry, CardOpens: !h.Settings.LockCards,
 		StepUp:      v.decision.Step == policy.StepLevel,
 		CanDecline:  v.decision.Step == policy.StepLevel && v.decision.CanDecline,
 		OnlyCard:    v.onlyCard(),

@@ -46,6 +46,7 @@ type Login struct {
 	Account      string // what was typed, or login_hint
 	Reason       idp.Reason
 	LockedUntil  time.Time     // for ReasonLocked: when it opens by itself
+	CardOpens    bool          // for ReasonLocked: the card logs in all the same
 	RetryAfter   time.Duration // for ReasonThrottled and ReasonBusy
 	StepUp       bool          // logged in already, but more is asked for
 	Need         idp.Level     // the level that is needed

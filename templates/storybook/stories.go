@@ -51,7 +51,7 @@ func stories() []story {
 
 func login(change func(v *templates.Login)) func(lang string) templates.View {
 	return func(lang string) templates.View {
-		v := templates.Login{Flow: flow, Tab: templates.TabPassword, System: system(lang), AgentOrigin: agent}
+		v := templates.Login{Flow: flow, Tab: templates.TabPassword, System: system(lang), AgentOrigin: agent, CardOpens: true}
 		change(&v)
 		return v
 	}
