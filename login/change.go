@@ -1,7 +1,10 @@
 package login
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	idp "taipeion.internal/idp"
@@ -14,6 +17,10 @@ import (
 // page. There is no session yet.
 func (h *Handler) showChange(w http.ResponseWriter, r *http.Request, v *visit, account string, view templates.Password) {
 	view.Base, view.Way, view.Flow, view.Account = v.base(r, "/login/password"), templates.PasswordFirst, v.handle, account
+	if err := h.keepTold(r, v, &view); err != nil {
+		h.fail(w, r, err)
+		return
+	}
 	view.Own = append(view.Own, account)
 	rules := h.Passwords.Rules
 	view.Rules = templates.PasswordRules{MinLength: rules.MinLength, Classes: rules.Classes, History: rules.History, MaxDays: int(rules.MaxAge.Hours() / 24)}
@@ -22,6 +29,39 @@ func (h *Handler) showChange(w http.ResponseWriter, r *http.Request, v *visit, a
 		retryAfter(w, p.retry)
 	}
 	h.Pages.Render(w, r, p.status(), view)
+}
+
+// firstTold is what the page says once a password was right. It is kept in the form,
+// sealed: when the form comes back for a slip the page says it again, and the old
+// password need not be looked at, which would count.
+type firstTold struct {
+	Flow, Account, Given string
+	Own                  []string
+}
+
+const sealTold = "what a login was told of a new password"
+
+// keepTold has the page say what was told before in this flow of this account,
+// where nothing new is.
+func (h *Handler) keepTold(r *http.Request, v *visit, view *templates.Password) error {
+	if view.Done || view.Unbound {
+		return nil
+	}
+	if view.Given == "" && len(view.Own) == 0 {
+		sealed, _ := base64.RawURLEncoding.DecodeString(one(r.PostForm, "told"))
+		text, err := h.Passwords.Open(sealed, sealTold)
+		var t firstTold
+		if err != nil || json.Unmarshal(text, &t) != nil || t.Flow != v.handle || t.Account != view.Account {
+			return nil // nothing was told
+		}
+		view.Given, view.Own = t.Given, t.Own
+	}
+	text, err := json.Marshal(firstTold{Flow: v.handle, Account: view.Account, Given: view.Given, Own: view.Own})
+	if err != nil {
+		return fmt.Errorf("keep what was told: %w", err)
+	}
+	view.Told = base64.RawURLEncoding.EncodeToString(h.Passwords.Seal(text, sealTold))
+	return nil
 }
 
 // change takes the form: the old password goes through the gate once more, which

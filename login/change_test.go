@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -205,7 +206,29 @@ func TestChange_FirstPasswordNamesTheAccountThatWasGiven(t *testing.T) {
 	says(b.password(flow, "li", "Portal-2026!"), true, given)
 	says(post("wrong", "Lanterns7&Fog"), false, given)
 	says(post("Portal-2026!", "Taipei2026!"), true, given)
-	a := post("Portal-2026!", "Lanterns7&Fog")
+	// Who was told stays told when the page comes back, without a look at the old one.
+	told := regexp.MustCompile(`name="told" value="([^"]*)"`)
+	again := func(flow, account, old, password, again, told string) answer {
+		return b.post("/login/change", "flow", flow, "account", account, "old", old, "new", password, "again", again, "told", told)
+	}
+	a := b.password(flow, "li", "Portal-2026!")
+	for range 2 {
+		m := told.FindStringSubmatch(a.body)
+		if m == nil {
+			t.Fatal("what was told is not in the form")
+		}
+		if a = again(flow, "li", "whatever", "Lanterns7&Fog", "other", m[1]); !slices.Contains(w.wantChange(a).Faults, "differ") {
+			t.Errorf("%+v", a.view)
+		}
+		says(a, true, given)
+	}
+	kept := told.FindStringSubmatch(a.body)[1]
+	says(again(flow, "li", "wrong", "Lanterns7&Fog", "Lanterns7&Fog", kept), true, given)
+	says(again(flow, "ab1001", "x", "Lanterns7&Fog", "other", kept), false, given)
+	says(again(b.begin(documents), "li", "x", "Lanterns7&Fog", "other", kept), false, given)
+	says(again(flow, "li", "x", "Lanterns7&Fog", "other", kept[1:]), false, given)
+	says(again(flow, "li", "x", "Lanterns7&Fog", "other", "A"+kept), false, given)
+	a = post("Portal-2026!", "Lanterns7&Fog")
 	says(a, true, given)
 	if v := w.wantChange(a); !v.Done || ad[given] != "Lanterns7&Fog" {
 		t.Errorf("%+v %v", v, ad)

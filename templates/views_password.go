@@ -11,7 +11,7 @@ import (
 // The ways to a new password.
 const (
 	PasswordOwn   = "own"   // by its owner, who gives the old one (POST /password: old, new, again)
-	PasswordFirst = "first" // at the login, before it opens anything (POST /login/change: flow, account, old, new, again)
+	PasswordFirst = "first" // at the login, before it opens anything (POST /login/change: flow, account, told, old, new, again)
 	PasswordCard  = "card"  // forgotten, with the bound card (POST /password/forgotten: new, again)
 )
 
@@ -23,6 +23,7 @@ type Password struct {
 	Flow        string // PasswordFirst
 	Account     string // whose password it is
 	Given       string // PasswordFirst: the account of another name that gets its first password, by that of the portal account
+	Told        string // PasswordFirst: what was told, sealed: it comes back with the form
 	Rules       PasswordRules
 	Own         []string      // what may not be in it, for the check while typing
 	Faults      []string      // what is wrong with the new one: keys of the words "password.fault."

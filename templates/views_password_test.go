@@ -20,7 +20,7 @@ func addPasswordViews(views map[string]View, base Base, s string) {
 			Mail: []MailState{{s, "waiting"}, {s, "done"}, {s, "failed"}}}
 		views["password-unbound-"+way] = Password{Base: base, Way: way, Unbound: true}
 	}
-	views["password-given"] = Password{Base: base, Way: PasswordFirst, Flow: s, Account: s, Given: s, Rules: rules}
+	views["password-given"] = Password{Base: base, Way: PasswordFirst, Flow: s, Account: s, Given: s, Told: s, Rules: rules}
 	views["password-given-done"] = Password{Base: base, Way: PasswordFirst, Flow: s, Account: s, Given: s, Done: true}
 	views["password-nist"] = Password{Base: base, Way: PasswordOwn, Rules: PasswordRules{MinLength: 15}}
 	views["rebind-shared"] = Rebind{Base: base, Portal: s, Shared: true}
