@@ -77,7 +77,7 @@ func (s phoneState) name() string {
 // phoneWords are the words that scripts put together: "phone.word." and these.
 var phoneWords = []string{
 	"left", "network.city", "network.gateway", "network.local", "network.outside", "browser", "browser.unknown",
-	"portal", "result.approve", "result.deny", "result.report", "result.failed", "source.phone", "source.all", "here", "elsewhere",
+	"portal", "result.approve", "result.deny", "result.report", "result.failed", "source.phone", "source.all", "older.failed", "here", "elsewhere",
 	"presence.webauthn", "presence.pin", "standing.suspended", "standing.expired", "standing.revoked",
 	"camera.denied", "camera.denied.do", "camera.none", "camera.none.do", "no_code", "pin.short", "pin.differs", "pin.weak",
 	"pin.wrong", "pin.wrong.here", "pin.missing", "number.missing", "presence.failed", "name.iphone", "name.ipad", "name.android", "name.other",

@@ -220,9 +220,22 @@ func TestPhone_HistoryHasOlderOnes(t *testing.T) {
 		if got := rows(); got < want || want < 120 && got > want+1 { // a note of this phone's own
 			t.Fatalf("%d decisions are shown, want %d", got, want)
 		}
+		if want == 50 { // without a network nothing is lost but the next page
+			eval[bool](p.tab, `!!(window.through = window.fetch, window.fetch = () => Promise.reject(new TypeError("no network")))`)
+			p.click(chromedp.CSS(older))
+			p.untilText(`[data-screen="history"] [data-message]`, "網路")
+			if source := p.text(`[data-screen="history"] [data-fill="source"]`); rows() < want || !strings.Contains(source, "九十天") {
+				t.Errorf("%d decisions are shown as %q", rows(), source)
+			}
+			p.picture("older-offline")
+			eval[bool](p.tab, `!!(window.fetch = window.through)`)
+		}
 		if want < 120 {
 			p.click(chromedp.CSS(older))
 		}
+	}
+	if eval[bool](p.tab, `!document.querySelector('[data-screen="history"] [data-message]').hidden`) {
+		t.Error("the failure stays after a try that worked")
 	}
 	if eval[bool](p.tab, `!document.querySelector('`+older+`').hidden`) {
 		t.Error("there is nothing older, and it is offered")

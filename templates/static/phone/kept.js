@@ -159,13 +159,15 @@ const TOGETHER = 15000; // ms: as far apart may the two notes of one decision be
 
 let seen; // what the history shows
 
-// read takes one page more of what the server knows of each account. What it did not
-// answer is asked for again.
+// read takes one page more of what the server knows of each account, and tells whether
+// all came. What it did not answer is asked for again; the record is that of all phones
+// once each account's first page is there, whatever becomes of older ones.
 async function read(record) {
   const answers = await Promise.all(record.next.map(async ([account, before]) => [account, before, await decided(account, before)]));
-  record.whole = record.whole && answers.every(([, , answer]) => answer);
   record.told.push(...answers.flatMap(([, , answer]) => answer?.entries ?? []));
   record.next = answers.filter(([, , answer]) => !answer || answer.older).map(([account, before, answer]) => [account, answer?.older ?? before]);
+  record.whole = answers.length > 0 && record.next.every(([, before]) => before > 0);
+  return answers.every(([, , answer]) => answer);
 }
 
 // entries are what this phone noted and what the server knows beyond that.
@@ -214,6 +216,7 @@ function drawHistory(root, record) {
 
 async function showHistory() {
   const root = show('history', { source: '' });
+  message(root);
   const left = leaves();
   const accounts = await usable();
   const record = { own: await vault.approvals(), told: [], next: [], whole: false };
@@ -221,7 +224,6 @@ async function showHistory() {
   seen = record;
   drawHistory(root, record);
   record.next = accounts.map((account) => [account, 0]);
-  record.whole = accounts.length > 0;
   await read(record);
   if (!left.aborted) { drawHistory(root, record); }
 }
@@ -229,8 +231,10 @@ async function showHistory() {
 async function showOlder() {
   const left = leaves();
   const record = seen;
-  await read(record);
-  if (!left.aborted) { drawHistory(screen('history'), record); }
+  const came = await read(record);
+  if (left.aborted) { return; }
+  drawHistory(screen('history'), record);
+  message(screen('history'), came ? '' : text('older.failed'));
 }
 
 on('account', showAccount);
