@@ -132,6 +132,44 @@ func (g *Gate) Unlock(ctx context.Context, name, actor, reason string) (*Account
 	return s, nil
 }
 
+// UnlockName opens a name that no account here has, on record: attempts to bind a
+// TPEAD account that nobody has claimed yet lock it by its name alone.
+// idp.ErrNotFound if nobody failed on it; idp.ErrConflict if it is a person's.
+// Its directory's own lock stays: an account that is nobody's here is not ours to open.
+func (g *Gate) UnlockName(ctx context.Context, name, actor, reason string) error {
+	reason, err := Reason(reason)
+	if err != nil {
+		return err
+	}
+	normal := g.Names.Normalize(name)
+	switch _, err = g.Accounts.Account(ctx, normal); {
+	case err == nil:
+		return fmt.Errorf("the name is a person's: %w", idp.ErrConflict)
+	case !errors.Is(err, idp.ErrNotFound):
+		return fmt.Errorf("find account: %w", err)
+	}
+	keys := []string{g.nameKey(normal), g.key("nobody", normal)}
+	tried := false
+	for _, key := range keys {
+		until, failures, err := g.Tries.LockedUntil(ctx, key, g.Now(), g.Rules)
+		if err != nil {
+			return fmt.Errorf("read lock: %w", err)
+		}
+		tried = tried || failures > 0 || !until.IsZero()
+	}
+	if !tried {
+		return fmt.Errorf("find account: %w", idp.ErrNotFound)
+	}
+	e := idp.Event{
+		At: g.Now(), Kind: "account.unlock", Result: "ok", Actor: actor,
+		Detail: normal + ": " + strings.TrimSpace(reason), RequestID: idp.OriginFrom(ctx).RequestID,
+	}
+	if err := g.Tries.Unlock(ctx, keys, e); err != nil {
+		return fmt.Errorf("unlock: %w", err)
+	}
+	return nil
+}
+
 // PersonLocked returns the end of a person's lock here, zero if there is none.
 // Cards and phones ask it where Rules.All is set; they go on when a directory
 // is away, so none is asked.

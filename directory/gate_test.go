@@ -415,6 +415,47 @@ func TestT079_OneSubscribersManyAddresses(t *testing.T) {
 	w.want(got, "throttled")
 }
 
+// TestUnlockName_OpensANameThatNobodyHas locks a name that is only in a directory yet,
+// as attempts to bind it do: the helpdesk opens it, on record.
+func TestUnlockName_OpensANameThatNobodyHas(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 5 {
+			w.try("GS9001", "wrong")
+		}
+		w.want(w.try("GS9001", "wrong"), "locked until 15m0s")
+		open := func(name, reason string) error { return w.UnlockName(t.Context(), name, "helpdesk", reason) }
+		if err := open("gs9001", " "); !errors.Is(err, directory.ErrReason) {
+			t.Fatalf("without a reason: %v", err)
+		}
+		if err := open("gs9001@tpead.gov.taipei", "asked by telephone"); err != nil {
+			t.Fatal(err)
+		}
+		w.want(w.try("GS9001", "wrong"), "wrong")
+		if err := open("gs9002", "mistyped"); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("a name that nobody tried: %v", err)
+		}
+		if err := open("wang.daming", "a person's"); !errors.Is(err, idp.ErrConflict) {
+			t.Errorf("a person's name: %v", err)
+		}
+		if err := w.UnlockName(t.Context(), "gs9001", directory.ActorOf("p1"), "asked"); !errors.Is(err, directory.ErrNoRole) {
+			t.Errorf("by an administrator, whom no agency's role allows it: %v", err)
+		}
+		events, err := w.Gate.Tries.(*store.Store).Events(t.Context(), store.EventFilter{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, e := range events {
+			if e.Kind == "account.unlock" && e.Actor == "helpdesk" && e.PersonID == "" && e.Detail == "gs9001: asked by telephone" {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d records of it in %d events", n, len(events))
+		}
+	})
+}
+
 func TestT083_UnlockNeedsAReasonAndIsOnRecord(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for range 5 {

@@ -115,16 +115,32 @@ func (c *cli) accountShow() *cobra.Command {
 	})
 }
 
+// unlockedName is a name without a person.
+type unlockedName struct {
+	Name      string `json:"name"`
+	Unclaimed bool   `json:"unclaimed"`
+}
+
 func (c *cli) accountUnlock() *cobra.Command {
 	var reason string
 	cmd := c.needsConfig(&cobra.Command{
 		Use:     "unlock NAME",
 		Short:   "Open a locked account before the time, on record",
+		Long:    "Opens a locked person, by any account name. A TPEAD name that nobody here has claimed yet can be\nlocked too, by attempts to bind it: that lock of ours is opened as well, but not one of the directory itself.",
 		Example: `  idp account unlock ab1234 --reason "asked by telephone" --config idp.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withGate(cmd, func(_ *opened, gate *directory.Gate) (*directory.AccountState, error) {
-				return gate.Unlock(cmd.Context(), args[0], operator(), reason)
+				state, err := gate.Unlock(cmd.Context(), args[0], operator(), reason)
+				if !errors.Is(err, idp.ErrNotFound) {
+					return state, err
+				}
+				if err := gate.UnlockName(cmd.Context(), args[0], operator(), reason); err != nil {
+					return nil, err
+				}
+				return nil, c.print(cmd, unlockedName{args[0], true}, func(out *table) {
+					out.row("unlocked", args[0]+": a name that nobody here has claimed")
+				})
 			})
 		},
 	})
@@ -223,6 +239,9 @@ func (c *cli) withGate(cmd *cobra.Command, ask func(*opened, *directory.Gate) (*
 			err = advise(err, "Any account name of the person will do, as typed at login; idp account show NAME tries one.")
 		}
 		return err
+	}
+	if state == nil {
+		return nil // there is no person to show
 	}
 	mail, err := o.store.DeliveriesOf(cmd.Context(), state.Person.ID, 5)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,5 +45,33 @@ func TestDisablingEndsEverything(t *testing.T) {
 	}
 	if _, err := o.setState(t.Context(), c.gate, name, "enable", "back"); exitCode(err) != exitRefused || advice(err) == "" {
 		t.Errorf("who has left: %v", err)
+	}
+}
+
+// TestAccountUnlock_NameThatNobodyHas: attempts to bind an account that nobody has
+// claimed lock its bare name; the helpdesk opens that, too.
+func TestAccountUnlock_NameThatNobodyHas(t *testing.T) {
+	d := newDesk(t)
+	try := func() error {
+		_, err := d.gate.CheckPassword(d.Context(), "gs9001", "wrong")
+		return err
+	}
+	for range 5 {
+		if try() == nil {
+			t.Fatal("a wrong password is right")
+		}
+	}
+	if err := try(); !errors.Is(err, idp.Denied{Reason: idp.ReasonLocked}) {
+		t.Fatalf("after five wrong ones: %v", err)
+	}
+	if said := d.ok("account", "unlock", "GS9001", "--reason", "asked by telephone"); !strings.Contains(said, `"unclaimed": true`) {
+		t.Error(said)
+	}
+	if err := try(); !errors.Is(err, idp.Denied{Reason: idp.ReasonWrong}) {
+		t.Errorf("unlocked: %v", err)
+	}
+	_, never := d.run("account", "unlock", "gs9002", "--reason", "asked by telephone")
+	if _, show := d.run("account", "show", "gs9002"); never == exitOK || never != show {
+		t.Errorf("a name that nobody tried: exit %d, want %d", never, show)
 	}
 }
