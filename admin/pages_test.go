@@ -114,7 +114,7 @@ func TestPersonsPage_FindsShowsAndUndoes(t *testing.T) {
 		}
 		w.want(a.get("/admin/person?account=a-user0"), http.StatusOK, "自然人憑證：王小明 (card-1) → ", "<td data-label=\"事項\">解除自然人憑證綁定</td>")
 		w.want(a.get("/admin/person?account=a-user0&lang=en"), http.StatusOK, "Citizen card: 王小明 (card-1) → ", "Citizen card unbound</td>")
-		w.want(w.in("desk", idp.MethodCard).get("/admin/person?account=a-chief"), http.StatusOK, "管理者角色：people A")
+		w.want(w.in("desk", idp.MethodCard).get("/admin/person?account=a-chief"), http.StatusOK, "管理者角色：人員與組織管理 A")
 		events, err := w.db.EventsOf(t.Context(), id("a-user0"), 3)
 		if err != nil || events[0].Kind != "card.unbind" || events[0].Detail != "lost" || events[0].Actor != directory.ActorOf(id("a-chief")) {
 			t.Errorf("%+v %v", events, err)

@@ -242,7 +242,7 @@ func (w *world) bound(n int) (card, phone string) {
 		NotAfter: now.Add(time.Hour), BoundAt: now}))
 	session := &idp.Session{ID: phone, PersonID: "wang", CreatedAt: now, SeenAt: now, EndsAt: now.Add(time.Hour)}
 	must(w.t, w.store.CreateSession(ctx, session, []byte(phone), nil))
-	e := &devicebind.Enrolment{ID: []byte(phone), PersonID: "wang", SessionID: phone, CardID: card, Presence: devicebind.PresencePIN,
+	e := &devicebind.Enrolment{ID: []byte(phone), PersonID: "wang", SessionID: phone, CardID: card, Fingerprint: card, Presence: devicebind.PresencePIN,
 		Public: []byte("p"), Sealed: []byte("s"), CreatedAt: now, EndsAt: now.Add(time.Minute)}
 	must(w.t, w.store.CreateEnrolment(ctx, e, devicebind.With{}))
 	must(w.t, w.store.ClaimEnrolment(ctx, e, now, devicebind.With{}))
