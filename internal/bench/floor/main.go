@@ -208,10 +208,11 @@ func (f *floor) userinfo(w http.ResponseWriter, _ *http.Request) {
 }
 
 const (
-	// A row is found by its key, and by its time when it is to go.
-	createRows = `CREATE TABLE IF NOT EXISTS floor_rows (id BYTEA PRIMARY KEY, hash BYTEA NOT NULL, body TEXT NOT NULL, at BIGINT NOT NULL); CREATE INDEX IF NOT EXISTS floor_rows_at ON floor_rows (at)`
-	insertRow  = `INSERT INTO floor_rows (id, hash, body, at) VALUES ($1, $2, $3, $4)`
-	updateRow  = `UPDATE floor_rows SET hash = $2, at = $3 WHERE id = $1`
+	// A row is found by its key, by its secret's hash, and by its time when it is to go.
+	createRows = `CREATE TABLE IF NOT EXISTS floor_rows (id BYTEA PRIMARY KEY, hash BYTEA NOT NULL, body TEXT NOT NULL, at BIGINT NOT NULL); CREATE INDEX IF NOT EXISTS floor_rows_at ON floor_rows (at);
+		CREATE UNIQUE INDEX IF NOT EXISTS floor_rows_hash ON floor_rows (hash)`
+	insertRow = `INSERT INTO floor_rows (id, hash, body, at) VALUES ($1, $2, $3, $4)`
+	updateRow = `UPDATE floor_rows SET hash = $2, at = $3 WHERE id = $1`
 )
 
 // liteDisk writes in one goroutine, whatever arrived together in one commit.
