@@ -173,7 +173,8 @@ func TestT061_AFirstLookOfLongAgo(t *testing.T) {
 	})
 }
 
-// TestT061_TooManyAtTheSecondLook ends nobody, however often they are looked for.
+// TestT061_TooManyAtTheSecondLook ends nobody, and nobody is asked about them between
+// two sweeps: that would keep from all others.
 func TestT061_TooManyAtTheSecondLook(t *testing.T) {
 	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
 		w := watchingOf(d, 8)
@@ -182,6 +183,9 @@ func TestT061_TooManyAtTheSecondLook(t *testing.T) {
 		}
 		if n := w.ticks(30); n != 0 || w.missed() != 4 {
 			t.Errorf("%d ended, %d are missed", n, w.missed())
+		}
+		if w.there.looks > 10 { // a sweep is one
+			t.Errorf("the directory was asked %d times", w.there.looks)
 		}
 		w.there.open["xy0003"] = true
 		if n := w.ticks(10); n != 3 || !w.alive("xy0003") {

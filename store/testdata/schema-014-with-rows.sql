@@ -1,4 +1,4 @@
--- The schema of version 13 and a row or two of everything, as that release left
+-- The schema of version 14 and a row or two of everything, as that release left
 -- them. Never changed afterwards: the upgrade test starts from here. X'..' is
 -- written in PostgreSQL's way by the test.
 CREATE TABLE agencies (
