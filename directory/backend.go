@@ -127,18 +127,16 @@ var nobody = idp.Account{Name: "nobody", Kind: idp.AccountSingle}
 // which is the way of nearly everybody.
 func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error) {
 	var failed error
-	b := g.routed(account.Kind, func() string { // of nobody too: the same statements for everybody
-		person, err := g.Accounts.Person(ctx, account.PersonID)
-		if err != nil && (account.PersonID != "" || !errors.Is(err, idp.ErrNotFound)) {
+	b := g.routed(account.Kind, func() string {
+		if account.Agency != "" || account.PersonID == "" {
+			return account.Agency // moved or not, it is where it was made
+		}
+		person, err := g.person(ctx, account.PersonID)
+		if err != nil {
 			failed = fmt.Errorf("find agency: %w", err)
+			return ""
 		}
-		switch {
-		case account.Agency != "": // moved or not, it is where it was made
-			return account.Agency
-		case person != nil:
-			return person.Agency.Code
-		}
-		return ""
+		return person.Agency.Code
 	})
 	if failed != nil {
 		return nil, failed
@@ -194,25 +192,41 @@ func (g *Gate) otherNames(ctx context.Context, account *idp.Account, nameKey str
 	return keys, nil
 }
 
-// listed are a person's accounts, read once for a try.
-type listed struct {
-	personID string
-	accounts []idp.Account
+type holderKey struct{}
+
+// holding is the context of a try: what was read of who holds the name is not read
+// again. What has to be as it is in the end is asked when the session is kept.
+func holding(ctx context.Context, h *Holder) context.Context {
+	return context.WithValue(ctx, holderKey{}, h)
 }
 
-type listedKey struct{}
+// holderOf is what was read of the person in this try; nil: nothing.
+func holderOf(ctx context.Context, personID string) *Holder {
+	h, _ := ctx.Value(holderKey{}).(*Holder)
+	if h == nil || h.Person.ID == "" || h.Person.ID != personID {
+		return nil
+	}
+	return h
+}
 
-// accountsOf lists the accounts of the person whose try this is, once.
+func (g *Gate) person(ctx context.Context, id string) (*idp.Person, error) {
+	if h := holderOf(ctx, id); h != nil {
+		person := h.Person
+		return &person, nil
+	}
+	return g.Accounts.Person(ctx, id)
+}
+
 func (g *Gate) accountsOf(ctx context.Context, personID string) ([]idp.Account, error) {
-	once, ok := ctx.Value(listedKey{}).(*listed)
-	if ok && once.personID == personID {
-		return once.accounts, nil
+	h := holderOf(ctx, personID)
+	if h == nil {
+		return g.Accounts.AccountsOf(ctx, personID)
 	}
-	accounts, err := g.Accounts.AccountsOf(ctx, personID)
-	if ok && err == nil {
-		*once = listed{personID, accounts}
+	accounts := make([]idp.Account, len(h.Names))
+	for i, n := range h.Names {
+		accounts[i] = n.Account
 	}
-	return accounts, err
+	return accounts, nil
 }
 
 // here tells whether our own store looks at the account's password.

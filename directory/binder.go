@@ -176,12 +176,12 @@ type claimed struct {
 	one idp.Account
 }
 
-func (c claimed) Account(ctx context.Context, name string) (*idp.Account, error) {
+// Holder implements Accounts.
+func (c claimed) Holder(ctx context.Context, name string) (*Holder, error) {
 	if name == c.one.Name {
-		one := c.one
-		return &one, nil
+		return &Holder{Names: []HeldName{{Account: c.one}}}, nil
 	}
-	return c.Accounts.Account(ctx, name)
+	return c.Accounts.Holder(ctx, name)
 }
 
 // Shared tells whether the person is a shared account 公用帳號.

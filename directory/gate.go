@@ -47,10 +47,10 @@ type Gate struct {
 	Names    policy.Names
 	Rules    policy.Lockout
 	Sources  Sources
-	// Admits tells whether one may log in by the (normalised) name at all, as the
-	// phase of the migration has it; a name that it does not admit is treated as
-	// nobody's. nil admits every name.
-	Admits func(ctx context.Context, name string) (bool, error)
+	// Admits tells whether one may log in by such a name at all in that phase of the
+	// migration; a name that it does not admit is treated as nobody's. nil admits
+	// every name.
+	Admits func(phase policy.Phase, name policy.NameFacts) bool
 	Routes []Route                                  // who looks, in this order; none fits: our own store
 	Floor  time.Duration                            // a refusal is not told before: its time tells nothing of who looked
 	Key    func(context string, data []byte) []byte // keyed hash: counters hold no names
@@ -88,7 +88,7 @@ func (g *Gate) CheckPassword(ctx context.Context, name, password string) (_ *idp
 		return nil, err
 	}
 	defer g.linger(ctx, time.Now())(&err)
-	account, try, err := g.resolve(ctx, name)
+	holder, account, try, err := g.resolve(ctx, name)
 	if err != nil {
 		return nil, g.unavailable(ctx, "resolve name", err)
 	}
@@ -100,8 +100,7 @@ func (g *Gate) CheckPassword(ctx context.Context, name, password string) (_ *idp
 	// who waits for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
 	defer cancel()
-	ctx = context.WithValue(ctx, listedKey{}, &listed{})
-	return g.look(ctx, account, reserved, password, source)
+	return g.look(holding(ctx, holder), account, reserved, password, source)
 }
 
 // look looks at the password of a try that was counted, and settles it.
@@ -187,34 +186,34 @@ func plausible(name, password string) bool {
 
 // resolve finds the account and both counters. A name that is nobody's has a
 // person's counter of its own, so that it takes the very same way.
-func (g *Gate) resolve(ctx context.Context, name string) (*idp.Account, Try, error) {
+func (g *Gate) resolve(ctx context.Context, name string) (holder *Holder, account *idp.Account, t Try, err error) {
 	normal := g.Names.Normalize(name)
-	account, err := g.Accounts.Account(ctx, normal)
-	if errors.Is(err, idp.ErrNotFound) {
-		account, err = nil, nil
+	holder, err = g.Accounts.Holder(ctx, normal)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return nil, nil, Try{}, err
 	}
-	if err != nil {
-		return nil, Try{}, err
+	if err == nil {
+		account = g.admitted(holder, normal)
 	}
-	if account != nil && account.Kind == idp.AccountMail {
-		account = nil // a mailbox is no login name
-	}
-	if g.Admits != nil { // asked of nobody's names too: the same statements for everybody
-		admitted, err := g.Admits(ctx, normal)
-		if err != nil {
-			return nil, Try{}, err
-		}
-		if !admitted {
-			account = nil
-		}
-	}
-	t := Try{NameKey: g.nameKey(normal), Spelling: g.key("spelling", name), At: g.Now(), Rules: g.Rules}
+	t = Try{NameKey: g.nameKey(normal), Spelling: g.key("spelling", name), At: g.Now(), Rules: g.Rules}
 	if account != nil {
 		t.PersonKey = g.personKey(account.PersonID)
 	} else {
 		t.PersonKey = g.key("nobody", normal)
 	}
-	return account, t, nil
+	return holder, account, t, nil
+}
+
+// admitted is the account by whose name one may log in; nil for none.
+func (g *Gate) admitted(h *Holder, name string) *idp.Account {
+	n := h.name(name)
+	if n == nil || n.Account.Kind == idp.AccountMail { // a mailbox is no login name
+		return nil
+	}
+	if g.Admits != nil && !g.Admits(h.Phase, n.Facts) {
+		return nil
+	}
+	return &n.Account
 }
 
 func (g *Gate) nameKey(normal string) string     { return g.key("name", normal) }
@@ -283,7 +282,7 @@ func (g *Gate) failed(ctx context.Context, account *idp.Account, r *Reservation,
 }
 
 func (g *Gate) succeeded(ctx context.Context, account *idp.Account, r *Reservation) (*idp.Person, error) {
-	person, err := g.Accounts.Person(ctx, account.PersonID)
+	person, err := g.person(ctx, account.PersonID)
 	if err != nil {
 		return nil, g.unavailable(ctx, "read person", err)
 	}

@@ -44,8 +44,8 @@ type Passwords struct {
 	Intents   PasswordIntents
 	Rules     policy.PasswordRules
 	Leaked    Leaked                                                  // nil: no list
-	Mail      []Mailbox                                               // where the mailboxes are
-	Bound     func(ctx context.Context, account string) (bool, error) // of TPEAD accounts; nil: all are
+	Mail      []Mailbox // where the mailboxes are
+	Phases    Phases    // which TPEAD accounts are bound; nil: all are
 	Seal      func(plain []byte, context string) []byte
 	Open      func(sealed []byte, context string) ([]byte, error)
 	Letters   func(t Told) []outbox.Message // kept with the change; nil: nobody is told
@@ -96,12 +96,9 @@ func (p *Passwords) target(ctx context.Context, accounts []idp.Account) (*idp.Ac
 			if kind == idp.AccountSingle && single == nil {
 				single = &accounts[i]
 			}
-			bound := p.Bound == nil
-			if !bound {
-				var err error
-				if bound, err = p.Bound(ctx, a.Name); err != nil {
-					return nil, fmt.Errorf("read binding: %w", err)
-				}
+			bound, err := p.bound(ctx, a)
+			if err != nil {
+				return nil, fmt.Errorf("read binding: %w", err)
 			}
 			if bound {
 				return &accounts[i], nil
@@ -112,6 +109,20 @@ func (p *Passwords) target(ctx context.Context, accounts []idp.Account) (*idp.Ac
 		return nil, ErrUnbound
 	}
 	return single, nil
+}
+
+// bound tells whether the phase has the account's password be the person's.
+func (p *Passwords) bound(ctx context.Context, account idp.Account) (bool, error) {
+	if p.Phases == nil {
+		return true, nil
+	}
+	if h := holderOf(ctx, account.PersonID); h != nil {
+		if n := h.name(account.Name); n != nil {
+			return h.Phase.Changes(n.Facts), nil
+		}
+	}
+	phase, facts, err := p.Phases.NameFacts(ctx, account.Name)
+	return phase.Changes(facts), err
 }
 
 // Own lists what may not be in the person's password.

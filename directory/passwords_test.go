@@ -344,7 +344,7 @@ func TestNothingToChangeWithoutABinding(t *testing.T) {
 		if err := d.world.Gate.Accounts.PutPerson(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		d.Bound = func(context.Context, string) (bool, error) { return false, nil }
+		d.Phases = boundTo{name: new(string)}
 		if err := d.change(rightPassword, "Lanterns7&Fog"); !errors.Is(err, directory.ErrUnbound) {
 			t.Fatalf("an unbound account's password: %v", err)
 		}

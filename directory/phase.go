@@ -34,17 +34,6 @@ type Phases interface {
 	EachName(ctx context.Context, yield func(Named) error) error
 }
 
-// Admit is a rule for Gate.Admits: the phase decides by which names one may log in.
-func Admit(phases Phases) func(ctx context.Context, name string) (bool, error) {
-	return func(ctx context.Context, name string) (bool, error) {
-		phase, facts, err := phases.NameFacts(ctx, name)
-		if err != nil {
-			return false, fmt.Errorf("read phase: %w", err)
-		}
-		return facts.Kind != "" && phase.Admits(facts), nil
-	}
-}
-
 // LeftOut is a person who could not log in with a password in a phase.
 type LeftOut struct {
 	Name       string   `json:"name"`

@@ -3,7 +3,6 @@ package directory_test
 import (
 	"testing"
 
-	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/policy"
 )
 
@@ -12,7 +11,7 @@ import (
 func TestGate_PhaseDecidesByName(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		s := w.open()
-		w.Admits = directory.Admit(s)
+		w.Admits = policy.Phase.Admits
 		names := []string{"wang.daming", "GEAA-000001", "ab1234", "nobody-at-all"}
 		for i, tt := range []struct {
 			phase policy.Phase

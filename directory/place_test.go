@@ -46,7 +46,7 @@ func TestMovedPersonKeepsTheirDirectory(t *testing.T) {
 func TestTargetIsTheBoundAccount(t *testing.T) {
 	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
 		bound := ""
-		d.Bound = func(_ context.Context, name string) (bool, error) { return name == bound, nil }
+		d.Phases = boundTo{name: &bound}
 		accounts := &theirs{Accounts: d.world.Gate.Accounts, list: []idp.Account{
 			{Name: "geaa-000003", Kind: idp.AccountTPEAD}, {Name: "geaa-000002", Kind: idp.AccountTPEAD}, {Name: "ab1234", Kind: idp.AccountSingle, Closed: true},
 		}}
@@ -85,3 +85,13 @@ type theirs struct {
 }
 
 func (a *theirs) AccountsOf(context.Context, string) ([]idp.Account, error) { return a.list, nil }
+
+// boundTo has one name bound, and no other.
+type boundTo struct {
+	directory.Phases
+	name *string
+}
+
+func (b boundTo) NameFacts(_ context.Context, name string) (policy.Phase, policy.NameFacts, error) {
+	return policy.PhaseCoexist, policy.NameFacts{Kind: idp.AccountTPEAD, Portal: true, Bound: name == *b.name}, nil
+}

@@ -17,10 +17,37 @@ type Record struct {
 	PasswordHash   string // argon2id in PHC form; empty for none
 }
 
+// Holder is who holds a name, as it is when a try begins.
+type Holder struct {
+	Phase  policy.Phase
+	Person idp.Person
+	Names  []HeldName // all of the person's, in their order
+}
+
+// HeldName is an account with what the phase asks of its name.
+type HeldName struct {
+	Account idp.Account
+	Facts   policy.NameFacts
+}
+
+// name finds one of the names; nil if it is none.
+func (h *Holder) name(name string) *HeldName {
+	for i := range h.Names {
+		if h.Names[i].Account.Name == name {
+			return &h.Names[i]
+		}
+	}
+	return nil
+}
+
 // Accounts keeps people and the names they log in by.
 type Accounts interface {
 	// Account finds a normalised name; idp.ErrNotFound.
 	Account(ctx context.Context, name string) (*idp.Account, error)
+	// Holder finds who holds a normalised name, and all that a try asks of them but
+	// their password, by one look; idp.ErrNotFound. Without a Person.ID it knows of
+	// that name only.
+	Holder(ctx context.Context, name string) (*Holder, error)
 	// AccountsOf lists a person's names.
 	AccountsOf(ctx context.Context, personID string) ([]idp.Account, error)
 	// Person finds a person by ID; idp.ErrNotFound.

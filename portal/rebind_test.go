@@ -59,7 +59,7 @@ func (w *world) wantRebind(a answer) templates.Rebind {
 // settleBinder joins what binds accounts; TPEAD accounts are looked at elsewhere.
 func (w *world) settleBinder() {
 	gate := w.portal.Passwords.Gate
-	gate.Admits = directory.Admit(w.db)
+	gate.Admits = policy.Phase.Admits
 	gate.Routes = []directory.Route{{Name: "tpead", Kinds: []idp.AccountKind{idp.AccountTPEAD}, Backend: elsewhere{
 		"geaa-000001": tpeadPassword, "geaa-000002": tpeadPassword, "geaa-000003": tpeadPassword,
 	}}}

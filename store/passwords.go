@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -11,9 +10,11 @@ import (
 )
 
 const (
-	passwordStanding query = `SELECT changed_at, must_change, ends_at, reset_at, CASE WHEN told_of = changed_at THEN told_at ELSE 0 END
-		FROM password_standing WHERE person_id = $1`
-	passwordHistory query = `SELECT sealed FROM password_history WHERE person_id = $1 ORDER BY number DESC`
+	// One row at least, and one for each former password.
+	passwordStanding query = `SELECT COALESCE(s.changed_at, 0), COALESCE(s.must_change, FALSE), COALESCE(s.ends_at, 0), COALESCE(s.reset_at, 0),
+			CASE WHEN s.told_of = s.changed_at THEN s.told_at ELSE 0 END, h.sealed
+		FROM (SELECT CAST($1 AS TEXT) AS id) AS p LEFT JOIN password_standing s ON s.person_id = p.id
+			LEFT JOIN password_history h ON h.person_id = p.id ORDER BY h.number DESC`
 	// The condition decides between two changes at once.
 	putStanding query = `INSERT INTO password_standing (person_id, changed_at, must_change, ends_at, reset_at, told_at, told_of)
 		VALUES ($1, $2, $3, $4, $5, $7, $2)
@@ -55,17 +56,13 @@ func (s *Store) PasswordStanding(ctx context.Context, personID string) (*directo
 	var st *directory.PasswordStanding
 	err := s.read(ctx, func(r runner) error {
 		st = &directory.PasswordStanding{}
-		err := r.row(with(passwordStanding, personID), moment{&st.ChangedAt}, &st.MustChange, moment{&st.EndsAt}, moment{&st.ResetAt}, moment{&st.ToldAt})
-		if err != nil && !errors.Is(translate(err), idp.ErrNotFound) {
-			return err
-		}
-		return r.rows(with(passwordHistory, personID), func(scan scan) error {
+		return r.rows(with(passwordStanding, personID), func(scan scan) error {
 			var sealed []byte
-			if err := scan(&sealed); err != nil {
-				return err
+			err := scan(moment{&st.ChangedAt}, &st.MustChange, moment{&st.EndsAt}, moment{&st.ResetAt}, moment{&st.ToldAt}, &sealed)
+			if err == nil && sealed != nil {
+				st.History = append(st.History, sealed)
 			}
-			st.History = append(st.History, sealed)
-			return nil
+			return err
 		})
 	})
 	return st, err

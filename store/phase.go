@@ -17,9 +17,9 @@ const (
 		WHERE $1 = 'coexist' OR EXISTS (SELECT 1 FROM settings WHERE key = 'phase')
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at WHERE settings.value = $1`
 	// Whoever was not fed by a portal has nothing to bind.
-	nameFactColumns query = `a.kind, a.state <> 'active' OR a.pending, p.shared, p.renamed_at > 0,
-		EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name),
-		p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal'), a.claimed`
+	nameFactColumns query = `n.kind, n.state <> 'active' OR n.pending, p.shared, p.renamed_at > 0,
+		EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = n.name OR b.portal = n.name),
+		p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal'), n.claimed`
 	// One row for every name, so that a name that is nobody's costs the same.
 	nameFacts query = `SELECT COALESCE((SELECT value FROM settings WHERE key = 'phase'), 'coexist'), COALESCE(f.kind, ''),
 			COALESCE(f.closed, FALSE), COALESCE(f.shared, FALSE), COALESCE(f.renamed, FALSE), COALESCE(f.bound, FALSE), COALESCE(f.portal, FALSE), COALESCE(f.claimed, FALSE)
@@ -27,9 +27,14 @@ const (
 			p.renamed_at > 0 AS renamed, EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = a.name OR b.portal = a.name) AS bound,
 			p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal') AS portal, a.claimed AS claimed
 			FROM accounts a JOIN persons p ON p.id = a.person_id WHERE a.name = $1) AS f ON TRUE`
-	eachName query = `SELECT p.id, p.name, COALESCE(p.agency, ''), COALESCE(g.name, ''), ` + effectiveState + `, a.name, a.must_set, ` + nameFactColumns + `
-		FROM persons p JOIN accounts a ON a.person_id = p.id LEFT JOIN agencies g ON g.code = p.agency
-		WHERE p.state = 'enabled' AND p.closed_at = 0 ORDER BY p.agency, p.id, a.position`
+	eachName query = `SELECT p.id, p.name, COALESCE(p.agency, ''), COALESCE(g.name, ''), ` + effectiveState + `, n.name, n.must_set, ` + nameFactColumns + `
+		FROM persons p JOIN accounts n ON n.person_id = p.id LEFT JOIN agencies g ON g.code = p.agency
+		WHERE p.state = 'enabled' AND p.closed_at = 0 ORDER BY p.agency, p.id, n.position`
+	// Every account of the person whose the name is.
+	holderOf query = `SELECT COALESCE((SELECT value FROM settings WHERE key = 'phase'), 'coexist'),
+			n.name, n.kind, n.person_id, n.state <> 'active' OR n.pending, n.must_set, n.given, n.agency, ` + nameFactColumns + `, ` + personColumns + `
+		FROM accounts n JOIN persons p ON p.id = n.person_id` + agencyJoin + `
+		WHERE n.person_id = (SELECT person_id FROM accounts WHERE name = $1) ORDER BY n.position, n.name`
 )
 
 // Phase implements directory.Phases.
@@ -50,9 +55,37 @@ func (s *Store) SetPhase(ctx context.Context, from, to policy.Phase, at time.Tim
 // NameFacts implements directory.Phases.
 func (s *Store) NameFacts(ctx context.Context, name string) (phase policy.Phase, f policy.NameFacts, err error) {
 	err = s.read(ctx, func(r runner) error {
-		return r.row(with(nameFacts, name), &phase, &f.Kind, &f.Closed, &f.Shared, &f.Renamed, &f.Bound, &f.Portal, &f.Claimed)
+		return r.row(with(nameFacts, name), append([]any{&phase}, nameFactsInto(&f)...)...)
 	})
 	return phase, f, err
+}
+
+func nameFactsInto(f *policy.NameFacts) []any {
+	return []any{&f.Kind, &f.Closed, &f.Shared, &f.Renamed, &f.Bound, &f.Portal, &f.Claimed}
+}
+
+// Holder implements directory.Accounts.
+func (s *Store) Holder(ctx context.Context, name string) (*directory.Holder, error) {
+	h := &directory.Holder{}
+	err := s.read(ctx, func(r runner) error {
+		*h = directory.Holder{}
+		return r.rows(with(holderOf, name), func(scan scan) error {
+			var n directory.HeldName
+			into := append(append([]any{&h.Phase}, accountInto(&n.Account)...), nameFactsInto(&n.Facts)...)
+			if err := scan(append(into, personInto(&h.Person)...)...); err != nil {
+				return err
+			}
+			h.Names = append(h.Names, n)
+			return nil
+		})
+	})
+	if err == nil && len(h.Names) == 0 {
+		err = idp.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 // EachName implements directory.Phases.
@@ -60,8 +93,8 @@ func (s *Store) EachName(ctx context.Context, yield func(directory.Named) error)
 	return s.read(ctx, func(r runner) error {
 		return r.rows(with(eachName), func(scan scan) error {
 			var n directory.Named
-			if err := scan(&n.PersonID, &n.PersonName, &n.Agency.Code, &n.Agency.Name, &n.State, &n.Account, &n.MustSet,
-				&n.Kind, &n.Closed, &n.Shared, &n.Renamed, &n.Bound, &n.Portal, &n.Claimed); err != nil {
+			into := []any{&n.PersonID, &n.PersonName, &n.Agency.Code, &n.Agency.Name, &n.State, &n.Account, &n.MustSet}
+			if err := scan(append(into, nameFactsInto(&n.NameFacts)...)...); err != nil {
 				return err
 			}
 			return yield(n)

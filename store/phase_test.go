@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 
 	idp "taipeion.internal/idp"
@@ -18,12 +19,7 @@ func TestPhase_DecidesByWhichNamesOneLogsIn(t *testing.T) {
 			"wang,王,"+fedID(1)+",379,資訊局,,,在職,GEAA-000001\nchen,陳,"+fedID(2)+",379,資訊局,,,在職,\nbox,信箱,,379,資訊局,,,在職,\n"))
 		_, err := y.Do(t.Context(), y.source, "test")
 		must(t, err)
-		admit := directory.Admit(s)
-		may := func(name string) bool {
-			ok, err := admit(t.Context(), name)
-			must(t, err)
-			return ok
-		}
+		may := func(name string) bool { return admits(t, s, name) }
 		if !may("wang") || !may("geaa-000001") || !may("chen") || !may("box") || may("nobody") {
 			t.Error("coexist")
 		}
@@ -49,4 +45,36 @@ func TestPhase_DecidesByWhichNamesOneLogsIn(t *testing.T) {
 			t.Errorf("single: %v %v", phase, err)
 		}
 	})
+}
+
+// admits tells whether the phase lets one log in by the name, and that it is told so
+// by one look as by several.
+func admits(t *testing.T, s *Store, name string) bool {
+	t.Helper()
+	phase, facts, err := s.NameFacts(t.Context(), name)
+	must(t, err)
+	h, err := s.Holder(t.Context(), name)
+	account, accountErr := s.Account(t.Context(), name)
+	if errors.Is(accountErr, idp.ErrNotFound) {
+		if !errors.Is(err, idp.ErrNotFound) || facts.Kind != "" {
+			t.Errorf("%s is nobody's: %+v %+v %v", name, h, facts, err)
+		}
+		return false
+	}
+	must(t, errors.Join(err, accountErr))
+	person, err := s.Person(t.Context(), account.PersonID)
+	must(t, err)
+	accounts, err := s.AccountsOf(t.Context(), account.PersonID)
+	must(t, err)
+	if !reflect.DeepEqual(h.Person, *person) || h.Phase != phase || len(h.Names) != len(accounts) {
+		t.Fatalf("%s: %+v, not %+v, %s and %+v", name, h, person, phase, accounts)
+	}
+	for i, n := range h.Names {
+		_, its, err := s.NameFacts(t.Context(), n.Account.Name)
+		must(t, err)
+		if n.Account != accounts[i] || n.Facts != its {
+			t.Errorf("%s: %+v, not %+v and %+v", name, n, accounts[i], its)
+		}
+	}
+	return phase.Admits(facts)
 }

@@ -207,7 +207,7 @@ func newGate(c *config.Config, st *store.Store, sealer *keys.Sealer, logger *slo
 		Sources: directory.Sources{
 			Names: c.Lockout.SourceNames, Gateway: c.Lockout.GatewayNames, Window: c.Lockout.SourceWindow.D(),
 		},
-		Admits: directory.Admit(st), Key: sealer.Hash, Record: st.Record, Now: now, Logger: logger,
+		Admits: policy.Phase.Admits, Key: sealer.Hash, Record: st.Record, Now: now, Logger: logger,
 	}
 }
 

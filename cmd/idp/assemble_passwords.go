@@ -27,7 +27,7 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 	}
 	p := &directory.Passwords{
 		Gate: gate, Keeper: st, Intents: st, Rules: rules, Seal: sealer.Seal, Open: sealer.Open,
-		StartLife: c.Passwords.StartLife.D(), Now: now, Logger: logger,
+		StartLife: c.Passwords.StartLife.D(), Phases: st, Now: now, Logger: logger,
 	}
 	if c.Passwords.Leaked != "" {
 		list := &directory.LeakedFile{Path: c.Path(c.Passwords.Leaked)}
@@ -38,10 +38,6 @@ func newPasswords(c *config.Config, gate *directory.Gate, st *store.Store, seale
 	}
 	if p.Mail, err = mailboxes(c, gate.Routes); err != nil {
 		return nil, err
-	}
-	p.Bound = func(ctx context.Context, account string) (bool, error) {
-		phase, f, err := st.NameFacts(ctx, account)
-		return phase.Changes(f), err
 	}
 	gate.After = p.After
 	return p, nil

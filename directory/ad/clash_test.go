@@ -11,6 +11,7 @@ import (
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/directory/ad"
 	"taipeion.internal/idp/internal/testenv"
+	"taipeion.internal/idp/policy"
 )
 
 func (h *house) must(err error) {
@@ -71,7 +72,7 @@ func TestGiven_NobodyGetsSomebodyElsesEntry(t *testing.T) {
 	dc := testenv.Samba(t)
 	h := newHouse(t)
 	d := open(t, dc, func(o *ad.Options) { o.Identities = h.store })
-	h.Gate.Routes, h.Gate.Admits = []directory.Route{route(d)}, directory.Admit(h.store)
+	h.Gate.Routes, h.Gate.Admits = []directory.Route{route(d)}, policy.Phase.Admits
 	h.put("a", idp.Account{Name: "aportal", Kind: idp.AccountPortal})
 	h.must(h.job(blind{d}).Provision(t.Context(), func(directory.Outcome) {}))
 	was := h.given("aportal")
@@ -144,7 +145,7 @@ func TestRenamed_LogsInBeforeTheDomainHasHeardOfIt(t *testing.T) {
 	dc := testenv.Samba(t)
 	h := newHouse(t)
 	d := open(t, dc, func(o *ad.Options) { o.Identities = h.store })
-	h.Gate.Routes, h.Gate.Admits = []directory.Route{route(d)}, directory.Admit(h.store)
+	h.Gate.Routes, h.Gate.Admits = []directory.Route{route(d)}, policy.Phase.Admits
 	old := person(t, d)
 	h.put("a", idp.Account{Name: old.Name, Kind: idp.AccountTPEAD})
 	h.put("gone", idp.Account{Name: "geaa-999999", Kind: idp.AccountTPEAD})
