@@ -62,6 +62,7 @@ type liteWriter struct {
 	prepared map[query]*sql.Stmt
 	group    []*job // in the transaction under way
 	errs     []error
+	kept     bool // the transaction under way holds what has to be kept
 	since    int // writes since the last checkpoint beside us
 }
 
@@ -76,15 +77,17 @@ const (
 
 // commit takes whatever has arrived into one transaction, commits, and answers.
 func (w *liteWriter) commit(first *job) {
-	w.group, w.errs = w.group[:0], w.errs[:0]
+	w.group, w.errs, w.kept = w.group[:0], w.errs[:0], false
 	err := w.frame(begin)
+	begun := err == nil
 	for j := first; j != nil; j = w.engine.next() {
 		if !j.take() {
 			continue
 		}
 		answer := err
 		if answer == nil {
-			answer = w.runOne(j)
+			answer, err = w.runOne(j)
+			w.kept = w.kept || answer == nil
 		}
 		w.group, w.errs = append(w.group, j), append(w.errs, answer)
 		if len(w.group) == groupLimit {
@@ -92,13 +95,15 @@ func (w *liteWriter) commit(first *job) {
 		}
 	}
 	if err == nil {
-		if err = w.frame(commit); err != nil {
-			// Nothing of this group is kept; the reason is the answer to all.
-			err = errors.Join(err, w.frame(rollback))
-		} else if len(w.group) > 0 {
-			w.engine.transactions.Add(1)
-			w.grown()
-		}
+		err = w.frame(commit)
+	}
+	switch {
+	case err == nil && len(w.group) > 0:
+		w.engine.transactions.Add(1)
+		w.grown()
+	case err != nil && begun:
+		// Nothing of this group is kept; the reason is the answer to all.
+		err = errors.Join(err, w.frame(rollback))
 	}
 	for i, j := range w.group {
 		answer := w.errs[i]
@@ -126,25 +131,38 @@ func (w *liteWriter) grown() {
 const checkpointEvery = 200
 
 // runOne runs one write; if it fails it is rolled back alone. A single
-// statement that fails leaves nothing behind by itself.
-func (w *liteWriter) runOne(j *job) error {
+// statement that fails leaves nothing behind by itself, and the first write to be
+// kept shares its transaction with nobody yet. broken says that there is no
+// transaction to go on in.
+func (w *liteWriter) runOne(j *job) (answer, broken error) {
 	if err := j.ctx.Err(); err != nil {
-		return err
+		return err, nil
 	}
 	if len(j.list) == 1 {
-		return w.runList(j)
-	}
-	if err := w.frame(savepoint); err != nil {
-		return err
+		return w.runList(j), nil
 	}
 	run := w.runList
 	if j.run != nil {
 		run = func(j *job) error { return j.run(w) }
 	}
-	if err := run(j); err != nil {
-		return errors.Join(err, w.frame(rollbackOne), w.frame(releaseOne))
+	if !w.kept {
+		if answer = run(j); answer != nil {
+			if broken = w.frame(rollback); broken == nil {
+				broken = w.frame(begin)
+			}
+		}
+		return answer, broken
 	}
-	return w.frame(releaseOne)
+	if err := w.frame(savepoint); err != nil {
+		return err, err
+	}
+	if answer = run(j); answer != nil {
+		broken = w.frame(rollbackOne)
+	}
+	if broken == nil {
+		broken = w.frame(releaseOne)
+	}
+	return answer, broken
 }
 
 func (w *liteWriter) runList(j *job) (err error) {

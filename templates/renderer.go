@@ -67,7 +67,9 @@ func New(opts Options) (*Renderer, error) {
 			return nil, fmt.Errorf("pages: %w", err)
 		}
 		r.keys = usedKeys(pages)
-		r.settle(pages, lang)
+		if err := r.settle(pages, lang); err != nil {
+			return nil, fmt.Errorf("pages: %w", err)
+		}
 		r.pages[lang] = pages
 	}
 	return r, checkKeys(r.words, r.keys)

@@ -1,21 +1,30 @@
 package templates
 
 import (
+	"errors"
+	"fmt"
 	"html/template"
+	"slices"
 	"text/template/parse"
 )
 
 // settle puts into the pages of one language what is the same each time: words
 // without arguments, icons and the addresses of files. It is done before the
 // first page is drawn, so that html/template sees them where they stand.
-func (r *Renderer) settle(pages map[string]*template.Template, lang string) {
-	for _, page := range pages {
-		for _, t := range page.Templates() {
+func (r *Renderer) settle(pages map[string]*template.Template, lang string) error {
+	for name, page := range pages {
+		needed, err := r.needed(page)
+		if err != nil {
+			return err
+		}
+		for _, t := range needed.Templates() {
 			if t.Tree != nil {
 				r.settleNode(t.Tree.Root, lang)
 			}
 		}
+		pages[name] = needed
 	}
+	return nil
 }
 
 func (r *Renderer) settleNode(n parse.Node, lang string) {
@@ -31,12 +40,77 @@ func (r *Renderer) settleNode(n parse.Node, lang string) {
 				r.settleNode(child, lang)
 			}
 		}
+		n.Nodes = joined(n.Nodes)
 	case *parse.IfNode:
 		r.settleBranch(&n.BranchNode, lang)
 	case *parse.RangeNode:
 		r.settleBranch(&n.BranchNode, lang)
 	case *parse.WithNode:
 		r.settleBranch(&n.BranchNode, lang)
+	}
+}
+
+// joined makes one text of those that stand side by side.
+func joined(nodes []parse.Node) []parse.Node {
+	var out []parse.Node
+	for _, n := range nodes {
+		text, ok := n.(*parse.TextNode)
+		if ok && len(out) > 0 {
+			if before, ok := out[len(out)-1].(*parse.TextNode); ok {
+				before.Text = append(before.Text, text.Text...)
+				continue
+			}
+		}
+		out = append(out, n)
+	}
+	return slices.Clip(out)
+}
+
+// needed are the templates that the page draws, in a set of their own: each page
+// has a copy of the layout's, and draws few of them.
+func (r *Renderer) needed(page *template.Template) (*template.Template, error) {
+	set := template.New("layout.html").Funcs(r.functions())
+	var add func(name string) error
+	add = func(name string) error {
+		if set.Lookup(name) != nil {
+			return nil
+		}
+		t := page.Lookup(name)
+		if t == nil || t.Tree == nil {
+			return fmt.Errorf("no template %q", name)
+		}
+		if _, err := set.AddParseTree(name, t.Tree); err != nil {
+			return err
+		}
+		var err error
+		eachCall(t.Tree.Root, func(name string) { err = errors.Join(err, add(name)) })
+		return err
+	}
+	return set, add("layout")
+}
+
+// eachCall gives the names of the templates that are drawn below a node.
+func eachCall(n parse.Node, yield func(name string)) {
+	branch := func(b *parse.BranchNode) {
+		eachCall(b.List, yield)
+		eachCall(b.ElseList, yield)
+	}
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return
+		}
+		for _, child := range n.Nodes {
+			eachCall(child, yield)
+		}
+	case *parse.TemplateNode:
+		yield(n.Name)
+	case *parse.IfNode:
+		branch(&n.BranchNode)
+	case *parse.RangeNode:
+		branch(&n.BranchNode)
+	case *parse.WithNode:
+		branch(&n.BranchNode)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -30,10 +29,13 @@ type assets struct {
 	paths map[string]string
 }
 
+// contentTypes are of our own files, whatever the machine thinks of their names.
 var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
+	".png": "image/png",
+	"":     "text/plain; charset=utf-8", // the licences
 }
 
 func loadAssets() (*assets, error) {
@@ -53,7 +55,7 @@ func loadAssets() (*assets, error) {
 		ext := path.Ext(entry.Name())
 		kind := contentTypes[ext]
 		if kind == "" {
-			kind = mime.TypeByExtension(ext)
+			return nil, fmt.Errorf("static files: %s is of no known type", entry.Name())
 		}
 		sum := sha256.Sum256(data)
 		address := "/static/" + strings.TrimSuffix(entry.Name(), ext) + "." + hex.EncodeToString(sum[:6]) + ext

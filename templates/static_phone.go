@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"mime"
 	"path"
 	"slices"
 	"strings"
@@ -47,10 +46,7 @@ func (a *assets) addPhone() error {
 	for _, e := range entries {
 		kind := contentTypes[path.Ext(e.name)]
 		if kind == "" {
-			kind = mime.TypeByExtension(path.Ext(e.name))
-		}
-		if kind == "" {
-			kind = "text/plain; charset=utf-8" // the licences
+			return fmt.Errorf("static files: %s is of no known type", e.name)
 		}
 		zipped, err := squeeze(e.data)
 		if err != nil {
