@@ -34,7 +34,7 @@ var rows = [][]string{
 
 // apart stand beside the map: tools and tests of the whole product, which
 // nothing imports but tests.
-var apart = []string{"internal/testenv", "internal/e2e", "internal/bench", "templates/storybook"}
+var apart = []string{"internal/testenv", "store/storetest", "internal/e2e", "internal/bench", "templates/storybook"}
 
 // siblings may import each other although they share a folder's row: each with
 // its reason.

@@ -69,8 +69,8 @@ func TestUndoingSaysWhatItDoes(t *testing.T) {
 			t.Error(err)
 		}
 		w.wantTo(chief.post("/admin/person/unbind", "account", "a-user1", "portal", "a-user1", "reason", "x"), "/admin/person?account=a-user1&done=unbind")
-		if ok, err := directory.Admit(w.db)(t.Context(), "only-claimed"); ok || err != nil {
-			t.Errorf("logs in: %v %v", ok, err)
+		if phase, facts, err := w.db.NameFacts(t.Context(), "only-claimed"); err != nil || phase.Admits(facts) {
+			t.Errorf("logs in: %s %+v %v", phase, facts, err)
 		}
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,11 +17,11 @@ import (
 	"taipeion.internal/idp"
 	"taipeion.internal/idp/admin"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 	"taipeion.internal/idp/templates"
 )
 
@@ -62,8 +61,8 @@ func (w *world) later(d time.Duration) {
 }
 
 func onBoth(t *testing.T, test func(*testing.T, *world)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})) })
-	t.Run("postgresql", func(t *testing.T) { test(t, newWorld(t, store.Options{PostgreSQL: testenv.Postgres(t)})) })
+	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t, storetest.SQLite(t))) })
+	t.Run("postgresql", func(t *testing.T) { test(t, newWorld(t, storetest.PostgreSQL(t))) })
 }
 
 func newWorld(t *testing.T, o store.Options) *world {
@@ -217,5 +216,5 @@ func (w *world) wantTo(a *httptest.ResponseRecorder, to string) {
 }
 
 func newSQLite(t *testing.T) *world {
-	return newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	return newWorld(t, storetest.SQLite(t))
 }

@@ -1,7 +1,6 @@
 package cardreader_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -9,18 +8,18 @@ import (
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/cardreader/cardtest"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // TestT106_SessionsOfARevokedCardEnd binds two cards, revokes one by a new list
 // and sweeps: its binding and the session that it opened are gone, the others go on.
 func TestT106_SessionsOfARevokedCardEnd(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
-		sessionsOfARevokedCardEnd(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+		sessionsOfARevokedCardEnd(t, storetest.SQLite(t))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		sessionsOfARevokedCardEnd(t, store.Options{PostgreSQL: testenv.Postgres(t)})
+		sessionsOfARevokedCardEnd(t, storetest.PostgreSQL(t))
 	})
 }
 

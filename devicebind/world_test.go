@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,10 +18,10 @@ import (
 	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/devicebind/app"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 const (
@@ -73,11 +72,11 @@ func onBoth(t *testing.T, test func(w *world)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")}))
+		test(newWorld(t, storetest.SQLite(t)))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(newWorld(t, store.Options{PostgreSQL: testenv.Postgres(t)}))
+		test(newWorld(t, storetest.PostgreSQL(t)))
 	})
 }
 
@@ -317,7 +316,7 @@ func together(n int, call func(i int) error) (succeeded int, failed []error) {
 }
 
 func sqliteOptions(t testing.TB) store.Options {
-	return store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")}
+	return storetest.SQLite(t)
 }
 
 func sum(b []byte) []byte {

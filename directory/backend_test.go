@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // outside is a directory that says what it is told to.
@@ -145,7 +144,7 @@ func TestRoutes_OneLock(t *testing.T) {
 }
 
 func TestFloor_HoldsRefusalsBack(t *testing.T) {
-	w := newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	w := newWorld(t, storetest.SQLite(t))
 	w.Floor = 200 * time.Millisecond
 	took := func(name, password string) time.Duration {
 		start := time.Now()

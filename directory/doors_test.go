@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // scripted is a directory of a few accounts that does what a test says.
@@ -71,7 +71,7 @@ type telling struct {
 }
 
 func newTelling(t *testing.T) *telling {
-	st, err := store.Open(t.Context(), store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	st, err := store.Open(t.Context(), storetest.SQLite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,9 +17,9 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -64,8 +63,8 @@ func testKey(context string, data []byte) []byte {
 }
 
 func eachWorld(t *testing.T, test func(t *testing.T, w *world)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})) })
-	t.Run("postgres", func(t *testing.T) { test(t, newWorld(t, store.Options{PostgreSQL: testenv.Postgres(t)})) })
+	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t, storetest.SQLite(t))) })
+	t.Run("postgres", func(t *testing.T) { test(t, newWorld(t, storetest.PostgreSQL(t))) })
 }
 
 const rightPassword = "Right-2026!"
@@ -406,7 +405,7 @@ func TestT079_SourcesThatTryManyNamesAreSlowedDown(t *testing.T) {
 }
 
 func TestT079_OneSubscribersManyAddresses(t *testing.T) {
-	w := newWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	w := newWorld(t, storetest.SQLite(t))
 	w.Sources = directory.Sources{Names: 5, Gateway: 200, Window: 15 * time.Minute}
 	got := ""
 	for i := range 6 {

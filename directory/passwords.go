@@ -43,7 +43,7 @@ type Passwords struct {
 	Keeper    PasswordKeeper
 	Intents   PasswordIntents
 	Rules     policy.PasswordRules
-	Leaked    Leaked                                                  // nil: no list
+	Leaked    Leaked    // nil: no list
 	Mail      []Mailbox // where the mailboxes are
 	Phases    Phases    // which TPEAD accounts are bound; nil: all are
 	Seal      func(plain []byte, context string) []byte

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ import (
 	"taipeion.internal/idp/directory"
 	"taipeion.internal/idp/directory/ad"
 	"taipeion.internal/idp/internal/testenv"
-	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 	"taipeion.internal/idp/templates"
 )
 
@@ -72,7 +71,7 @@ func (w *world) reasonOf(a answer) idp.Reason {
 // TestT063_CardAndPhoneGoOnWithoutTheDirectory takes every controller away, in
 // both ways that there are: refusing connections, and accepting them in silence.
 func TestT063_CardAndPhoneGoOnWithoutTheDirectory(t *testing.T) {
-	w := newTwins(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	w := newTwins(t, storetest.SQLite(t))
 	w.nodes[1] = w.nodes[0]
 	card, phone := w.cardOf("ab1002", 0, true), w.phoneOf("ab1001", w.cardOf("ab1001", 1, true))
 	proxy := w.elsewhere(func() {}, nil)
@@ -132,7 +131,7 @@ func TestT063_CardAndPhoneGoOnWithoutTheDirectory(t *testing.T) {
 // TestT064_CardsBesideADirectoryThatHangs has 500 people wait for a directory that
 // does not answer, while others log in by card and draw QR codes.
 func TestT064_CardsBesideADirectoryThatHangs(t *testing.T) {
-	w := newTwins(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	w := newTwins(t, storetest.SQLite(t))
 	w.nodes[1] = w.nodes[0]
 	card := w.cardOf("ab1002", 0, true)
 	stop := make(chan struct{})

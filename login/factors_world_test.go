@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,10 +12,10 @@ import (
 	"taipeion.internal/idp/devicebind/app"
 	"taipeion.internal/idp/devicebind/devicetest"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 	"taipeion.internal/idp/templates"
 )
 
@@ -49,12 +48,12 @@ type node struct {
 // onTwins runs a test on one node with SQLite, and on two with PostgreSQL.
 func onTwins(t *testing.T, test func(w *twins)) {
 	t.Run("sqlite", func(t *testing.T) {
-		w := newTwins(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+		w := newTwins(t, storetest.SQLite(t))
 		w.nodes[1] = w.nodes[0]
 		test(w)
 	})
 	t.Run("postgresql", func(t *testing.T) {
-		o := store.Options{PostgreSQL: testenv.Postgres(t)}
+		o := storetest.PostgreSQL(t)
 		w := newTwins(t, o)
 		w.nodes[1] = w.twin(o)
 		test(w)

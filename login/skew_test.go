@@ -2,20 +2,19 @@ package login_test
 
 import (
 	"net/http"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // Nodes whose clocks are a second and a half apart: what is done on one is not
 // undone on the other, whichever is ahead.
 func TestT221_NodesSecondsApart(t *testing.T) {
 	for name, options := range map[string]func(*testing.T) store.Options{
-		"sqlite":     func(t *testing.T) store.Options { return store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")} },
-		"postgresql": func(t *testing.T) store.Options { return store.Options{PostgreSQL: testenv.Postgres(t)} },
+		"sqlite":     func(t *testing.T) store.Options { return storetest.SQLite(t) },
+		"postgresql": func(t *testing.T) store.Options { return storetest.PostgreSQL(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t)

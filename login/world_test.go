@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -17,11 +16,11 @@ import (
 	"taipeion.internal/idp/cardreader"
 	"taipeion.internal/idp/cardreader/cardtest"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 	"taipeion.internal/idp/templates"
 )
 
@@ -132,12 +131,12 @@ func (p pages) Render(w http.ResponseWriter, r *http.Request, status int, v temp
 func onBoth(t *testing.T, test func(*testing.T, *world)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t)) })
 	t.Run("postgresql", func(t *testing.T) {
-		test(t, newWorldOn(t, store.Options{PostgreSQL: testenv.Postgres(t)}))
+		test(t, newWorldOn(t, storetest.PostgreSQL(t)))
 	})
 }
 
 func newWorld(t *testing.T) *world {
-	return newWorldOn(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	return newWorldOn(t, storetest.SQLite(t))
 }
 
 func newWorldOn(t *testing.T, o store.Options) *world {

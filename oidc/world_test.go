@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,13 +19,13 @@ import (
 
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/login"
 	"taipeion.internal/idp/oidc"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 	"taipeion.internal/idp/templates"
 )
 
@@ -84,13 +83,13 @@ func onEach(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t)) })
 	t.Run("postgres", func(t *testing.T) {
-		test(t, openWorld(t, store.Options{PostgreSQL: testenv.Postgres(t)}))
+		test(t, openWorld(t, storetest.PostgreSQL(t)))
 	})
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	return openWorld(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	return openWorld(t, storetest.SQLite(t))
 }
 
 func openWorld(t testing.TB, o store.Options) *world {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,9 +11,9 @@ import (
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // world is two nodes on one database, with a doer that tests steer.
@@ -66,8 +65,8 @@ func (w *world) count(subject string) int {
 func onBoth(t *testing.T, test func(w *world)) {
 	t.Helper()
 	for name, options := range map[string]func(t *testing.T) store.Options{
-		"sqlite":   func(t *testing.T) store.Options { return store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")} },
-		"postgres": func(t *testing.T) store.Options { return store.Options{PostgreSQL: testenv.Postgres(t)} },
+		"sqlite":   func(t *testing.T) store.Options { return storetest.SQLite(t) },
+		"postgres": func(t *testing.T) store.Options { return storetest.PostgreSQL(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{T: t, now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), done: map[string]int{}, fail: map[string]error{}}

@@ -4,21 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
 	idp "taipeion.internal/idp"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/phone"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // What else happens to a person pushes nothing out of the phone's history, and all
 // of the last ninety days can be had, a page after the other.
 func TestHistory_OfAllNinetyDays(t *testing.T) {
 	for name, options := range map[string]store.Options{
-		"sqlite": {SQLite: filepath.Join(t.TempDir(), "idp.db")}, "postgres": {PostgreSQL: testenv.Postgres(t)},
+		"sqlite": storetest.SQLite(t), "postgres": storetest.PostgreSQL(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := store.Open(t.Context(), options)

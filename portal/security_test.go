@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,11 +15,10 @@ import (
 	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/devicebind/app"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/keys"
 	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/portal"
-	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 	"taipeion.internal/idp/templates"
 )
 
@@ -36,9 +34,9 @@ type factorWorld struct {
 
 func withFactors(t *testing.T, test func(w *factorWorld)) {
 	t.Run("sqlite", func(t *testing.T) {
-		test(newFactors(newWorldOn(t, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})))
+		test(newFactors(newWorldOn(t, storetest.SQLite(t))))
 	})
-	t.Run("postgresql", func(t *testing.T) { test(newFactors(newWorldOn(t, store.Options{PostgreSQL: testenv.Postgres(t)}))) })
+	t.Run("postgresql", func(t *testing.T) { test(newFactors(newWorldOn(t, storetest.PostgreSQL(t)))) })
 }
 
 func (w *world) must(err error) {

@@ -3,7 +3,6 @@ package session_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,9 +11,9 @@ import (
 	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/devicebind"
 	"taipeion.internal/idp/directory"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -28,8 +27,8 @@ type world struct {
 
 func eachWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	for engine, options := range map[string]func() store.Options{
-		"sqlite":   func() store.Options { return store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")} },
-		"postgres": func() store.Options { return store.Options{PostgreSQL: testenv.Postgres(t)} },
+		"sqlite":   func() store.Options { return storetest.SQLite(t) },
+		"postgres": func() store.Options { return storetest.PostgreSQL(t) },
 	} {
 		t.Run(engine, func(t *testing.T) {
 			s, err := store.Open(t.Context(), options())

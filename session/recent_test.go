@@ -4,15 +4,14 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	idp "taipeion.internal/idp"
-	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/session"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // city is two nodes on one database, each believing as long as is allowed.
@@ -29,7 +28,7 @@ type node struct {
 
 func eachCity(t *testing.T, test func(t *testing.T, c *city)) {
 	for _, options := range []store.Options{
-		{SQLite: filepath.Join(t.TempDir(), "idp.db")}, {PostgreSQL: testenv.Postgres(t)},
+		storetest.SQLite(t), storetest.PostgreSQL(t),
 	} {
 		name := "postgres"
 		if options.SQLite != "" {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,15 +18,38 @@ type testDatabase struct {
 	options Options
 }
 
-// eachEngine runs the test on a fresh database of each engine.
+// eachEngine runs the test on a database of its own on each engine, with the schema
+// in it: a copy, as migrating costs ten times as much.
 func eachEngine(t *testing.T, test func(t *testing.T, d *testDatabase)) {
+	t.Helper()
+	migrated := func(o Options) error {
+		s, err := Open(context.Background(), o)
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		path := testenv.FileCopy(t, strangeName, func(path string) error { return migrated(Options{SQLite: path}) })
+		test(t, &testDatabase{"sqlite", Options{SQLite: path, NoMigrate: true, Now: clock}})
+	})
+	t.Run("postgres", func(t *testing.T) {
+		address := testenv.PostgresCopy(t, func(address string) error { return migrated(Options{PostgreSQL: address}) })
+		test(t, &testDatabase{"postgres", Options{PostgreSQL: address, NoMigrate: true, Now: clock}})
+	})
+}
+
+// eachEmpty runs the test on an empty database of each engine.
+func eachEmpty(t *testing.T, test func(t *testing.T, d *testDatabase)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, freshSQLite(t)) })
 	t.Run("postgres", func(t *testing.T) { test(t, freshPostgres(t)) })
 }
 
+const strangeName = "it's 100% #1?.db"
+
 func freshSQLite(t testing.TB) *testDatabase {
-	return &testDatabase{"sqlite", Options{SQLite: filepath.Join(t.TempDir(), "it's 100% #1?.db"), Now: clock}}
+	return &testDatabase{"sqlite", Options{SQLite: filepath.Join(t.TempDir(), strangeName), Now: clock}}
 }
 
 func freshPostgres(t testing.TB) *testDatabase {

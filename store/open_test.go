@@ -35,7 +35,7 @@ func TestOpen_NeedsExactlyOneDatabase(t *testing.T) {
 }
 
 func TestOpen_ManyNodesMigrateAtOnce(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *testDatabase) {
+	eachEmpty(t, func(t *testing.T, d *testDatabase) {
 		stores := together(8, func(i int) *Store {
 			s, err := Open(t.Context(), d.options)
 			if err != nil {
@@ -61,7 +61,7 @@ func TestOpen_ManyNodesMigrateAtOnce(t *testing.T) {
 }
 
 func TestOpen_WithoutMigrating(t *testing.T) {
-	eachEngine(t, func(t *testing.T, d *testDatabase) {
+	eachEmpty(t, func(t *testing.T, d *testDatabase) {
 		d.options.NoMigrate = true
 		s := d.open(t)
 		if err := s.Record(t.Context(), idp.Event{At: noon}); err == nil {

@@ -63,7 +63,7 @@ type liteWriter struct {
 	group    []*job // in the transaction under way
 	errs     []error
 	kept     bool // the transaction under way holds what has to be kept
-	since    int // writes since the last checkpoint beside us
+	since    int  // writes since the last checkpoint beside us
 }
 
 const (

@@ -28,7 +28,7 @@ func TestUpgrade_FromEveryRelease(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			eachEngine(t, func(t *testing.T, d *testDatabase) {
+			eachEmpty(t, func(t *testing.T, d *testDatabase) {
 				tables := d.restore(t, file)
 				s := d.open(t)
 				for _, table := range tables {

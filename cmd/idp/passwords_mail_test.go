@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	netmail "net/mail"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/outbox/mail"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 	"taipeion.internal/idp/templates"
 )
 
@@ -35,7 +35,7 @@ func TestPasswordsAreToldByMail(t *testing.T) {
 	cfg := config.Default()
 	cfg.Passwords.Profile, cfg.Passwords.Memory, cfg.Passwords.Passes = "nist", 64, 1
 	ctx, logger := t.Context(), slog.New(slog.NewTextHandler(io.Discard, nil))
-	st, err := store.Open(ctx, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	st, err := store.Open(ctx, storetest.SQLite(t))
 	must(err)
 	defer st.Close()
 	sealer, err := keys.NewSealer(make([]byte, 32))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // house is a gate over a store of its own and any directories.
@@ -37,7 +37,7 @@ func key(context string, data []byte) []byte {
 
 func newHouse(t testing.TB, routes ...directory.Route) *house {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	s, err := store.Open(t.Context(), storetest.SQLite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"taipeion.internal/idp/outbox"
 	"taipeion.internal/idp/policy"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // killing is what the test program is told that runs again as a node to be
@@ -271,7 +271,7 @@ func (k *killed) whole(changed bool) {
 func TestKilledWhileAPasswordIsSet(t *testing.T) {
 	dc := testenv.Samba(t)
 	for name, options := range map[string]store.Options{
-		"sqlite": {SQLite: filepath.Join(t.TempDir(), "idp.db")}, "postgres": {PostgreSQL: testenv.Postgres(t)},
+		"sqlite": storetest.SQLite(t), "postgres": storetest.PostgreSQL(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, how := range []string{"change", "card", "reset"} {
@@ -303,7 +303,7 @@ func TestKilledWhileAPasswordIsSet(t *testing.T) {
 // awaited: only the directory knows.
 func TestKilledWhileTheDirectoryIsAsked(t *testing.T) {
 	dc := testenv.Samba(t)
-	options := store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")}
+	options := storetest.SQLite(t)
 	for i := range 8 {
 		k := newKilled(t, dc, options)
 		k.kill("change", "asking", time.Duration(i*i)*time.Millisecond)
@@ -322,7 +322,7 @@ func TestKilledWhileTheDirectoryIsAsked(t *testing.T) {
 // node finishes it, and a directory that was never reached is not asked again.
 func TestADirectoryThatAnswersNothing(t *testing.T) {
 	dc := testenv.Samba(t)
-	options := store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")}
+	options := storetest.SQLite(t)
 	k := newKilled(t, dc, options)
 	k.How = "change"
 	person, err := k.store.Person(t.Context(), "p-"+k.Account)
@@ -366,7 +366,7 @@ func (l lossy) ChangeOf(ctx context.Context, account idp.Account, old, password 
 // was open is ended.
 func TestNobodyKnowsWhatBecameOfAPassword(t *testing.T) {
 	dc := testenv.Samba(t)
-	k := newKilled(t, dc, store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	k := newKilled(t, dc, storetest.SQLite(t))
 	k.kill("change", "set", 0)
 	away := open(t, dc, func(o *ad.Options) { o.Servers = []string{"ldaps://127.0.0.1:1"} })
 	start := time.Now()

@@ -3,7 +3,6 @@ package ad_test
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"taipeion.internal/idp/directory/ad"
 	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 var _ directory.Writer = (*ad.Directory)(nil)
@@ -20,7 +20,7 @@ var _ directory.Writer = (*ad.Directory)(nil)
 // away at first.
 func TestTeller_TellsTheDomain(t *testing.T) {
 	dc := testenv.Samba(t)
-	st, err := store.Open(t.Context(), store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	st, err := store.Open(t.Context(), storetest.SQLite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package ad_test
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"taipeion.internal/idp/directory/ad"
 	"taipeion.internal/idp/internal/testenv"
 	"taipeion.internal/idp/store"
+	"taipeion.internal/idp/store/storetest"
 )
 
 // troubled is the domain by two controllers that have trouble.
@@ -65,7 +65,7 @@ func (w *troubled) end(t *testing.T) {
 // and never asked of a second controller.
 func TestControllers_FailWhileAPasswordChanges(t *testing.T) {
 	dc := testenv.Samba(t)
-	options := store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")}
+	options := storetest.SQLite(t)
 	done := map[bool]int{}
 	for _, how := range []string{"killed", "hung", "slow"} {
 		w := openTroubled(t, dc)
@@ -107,7 +107,7 @@ func TestControllers_FailWhileAPasswordChanges(t *testing.T) {
 // arrives, once.
 func TestTeller_ControllersFailInTheMiddle(t *testing.T) {
 	dc := testenv.Samba(t)
-	st, err := store.Open(t.Context(), store.Options{SQLite: filepath.Join(t.TempDir(), "idp.db")})
+	st, err := store.Open(t.Context(), storetest.SQLite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

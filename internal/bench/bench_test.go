@@ -42,7 +42,7 @@ func chosen() settings {
 	if *quick {
 		return settings{rounds: *rounds, duration: *each, workers: []int{16}, logins: 20, grants: 20_000, idle: 8 * time.Second}
 	}
-	return settings{rounds: 5, duration: 2 * time.Second, workers: []int{1, 16, 64}, logins: 200, grants: 1_000_000, idle: 30 * time.Second}
+	return settings{rounds: 5, duration: 2 * time.Second, workers: []int{1, 16, 64}, logins: 600, grants: 1_000_000, idle: 30 * time.Second}
 }
 
 func secretHash(secret string) string {

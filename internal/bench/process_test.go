@@ -73,6 +73,28 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err1, err2)
 }
 
+// calm waits until the server does nothing by itself any more: on a new folder it
+// goes on making keys for some seconds.
+func (t *target) calm(b testing.TB) {
+	b.Helper()
+	const idle, most = 10 * time.Millisecond, time.Minute
+	for begun := time.Now(); time.Since(begun) < most; {
+		before, err := cpuOf(t.pids[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		after, err := cpuOf(t.pids[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		if after-before <= idle {
+			return
+		}
+	}
+	b.Errorf("the server is still busy %v after its start", most)
+}
+
 // memoryOf is the resident memory of a process in MB (10^6 bytes).
 func memoryOf(pid int) (float64, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

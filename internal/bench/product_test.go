@@ -209,6 +209,7 @@ func product(b testing.TB, binary string, on variant, secret string) (*target, *
 	if err != nil {
 		b.Fatal(err)
 	}
+	t.calm(b)
 	for _, m := range staff {
 		t.users = append(t.users, user{m.Portal, m.Password})
 	}

@@ -247,7 +247,8 @@ func (r *report) others(p func(string, ...any)) {
 	if r.password.login > 0 {
 		p("| processor time of a login with a password, code exchange included | %.1f ms | |", ms(r.password.login))
 		p("| of it argon2id (19 MiB, 2 passes) | %.1f ms | |", ms(r.password.argon))
-		p("| the rest | %.1f ms | %s |", ms(r.password.more()), asked("at most 3 ms", r.password.more() <= 3*time.Millisecond))
+		p("| the rest | %.1f ms, %.0f %% of the argon2id | %s |", ms(r.password.more()), 100*float64(r.password.more())/float64(r.password.argon),
+			asked("at most 3 ms", r.password.more() <= 3*time.Millisecond))
 	}
 	if r.card.bare > 0 {
 		ratio := float64(r.card.verify) / float64(r.card.bare)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,15 +43,72 @@ func Postgres(t testing.TB) string {
 	if postgres.err != nil {
 		t.Fatalf("start a private PostgreSQL: %v", postgres.err)
 	}
+	return newDatabase(t, "template1")
+}
+
+func newDatabase(t testing.TB, like string) (address string) {
+	t.Helper()
 	name := "test" + strconv.FormatInt(postgres.next.Add(1), 10)
-	out, err := exec.Command(filepath.Join(bin, "psql"), "-h", postgres.dir, "-U", "postgres", "-d", "postgres",
-		"-qXc", "CREATE DATABASE "+name).CombinedOutput()
+	out, err := exec.Command(filepath.Join(postgresBin(), "psql"), "-h", postgres.dir, "-U", "postgres", "-d", "postgres",
+		"-qXc", "CREATE DATABASE "+name+" TEMPLATE "+like).CombinedOutput()
 	if err != nil {
 		t.Fatalf("create database: %v\n%s", err, out)
 	}
-	address := url.URL{Scheme: "postgres", Path: "/" + name,
+	u := url.URL{Scheme: "postgres", Path: "/" + name,
 		RawQuery: url.Values{"host": {postgres.dir}, "user": {"postgres"}}.Encode()}
-	return address.String()
+	return u.String()
+}
+
+// PostgresCopy is Postgres with a schema in it. It is made once in a test process,
+// by fill, and copied: fill must have left the database when it returns.
+func PostgresCopy(t testing.TB, fill func(address string) error) string {
+	t.Helper()
+	address := ""
+	filled.database.Do(func() {
+		address = Postgres(t)
+		filled.databaseErr = fill(address)
+		u, err := url.Parse(address)
+		filled.databaseErr = errors.Join(filled.databaseErr, err)
+		filled.databaseName = strings.TrimPrefix(u.Path, "/")
+	})
+	if filled.databaseErr != nil {
+		t.Fatalf("fill the database that is copied: %v", filled.databaseErr)
+	}
+	return newDatabase(t, filled.databaseName)
+}
+
+// FileCopy is the path of a file of the test's own, a copy of the one that fill made
+// for the first test of the process.
+func FileCopy(t testing.TB, name string, fill func(path string) error) string {
+	t.Helper()
+	filled.file.Do(func() {
+		dir, err := os.MkdirTemp("", "idp-copied-")
+		if err != nil {
+			filled.fileErr = err
+			return
+		}
+		defer os.RemoveAll(dir)
+		path := filepath.Join(dir, name)
+		if filled.fileErr = fill(path); filled.fileErr == nil {
+			filled.content, filled.fileErr = os.ReadFile(path)
+		}
+	})
+	if filled.fileErr != nil {
+		t.Fatalf("fill the file that is copied: %v", filled.fileErr)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, filled.content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// filled is what is copied.
+var filled struct {
+	database, file       sync.Once
+	databaseErr, fileErr error
+	databaseName         string
+	content              []byte
 }
 
 // postgresBin is the newest installed server's folder, 15 first.
