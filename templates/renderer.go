@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 )
@@ -33,14 +34,20 @@ type Contact struct {
 
 // Renderer renders pages. It is safe for concurrent use.
 type Renderer struct {
-	opts   Options
+	*book
+	opts     Options
+	stencils stencils
+}
+
+// book is what is made of the embedded files alone. It is read once in a process.
+type book struct {
 	words  words
 	assets *assets
 	pages  map[string]map[string]*template.Template // of each language
 	keys   []string                                 // of the words that they use
-
-	stencils stencils
 }
+
+var theBook = sync.OnceValues(readBook)
 
 //go:embed pages/*.html
 var pageFiles embed.FS
@@ -53,31 +60,39 @@ func New(opts Options) (*Renderer, error) {
 	if opts.Location == nil {
 		opts.Location = taipei
 	}
-	r := &Renderer{opts: opts, pages: map[string]map[string]*template.Template{}}
-	var err error
-	if r.words, err = loadWords(); err != nil {
+	b, err := theBook()
+	if err != nil {
 		return nil, err
 	}
-	if r.assets, err = loadAssets(); err != nil {
+	return &Renderer{book: b, opts: opts}, nil
+}
+
+func readBook() (*book, error) {
+	b := &book{pages: map[string]map[string]*template.Template{}}
+	var err error
+	if b.words, err = loadWords(); err != nil {
+		return nil, err
+	}
+	if b.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
 	for _, lang := range languages {
-		pages, err := r.parse()
+		pages, err := b.parse()
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
 		}
-		r.keys = usedKeys(pages)
-		if err := r.settle(pages, lang); err != nil {
+		b.keys = usedKeys(pages)
+		if err := b.settle(pages, lang); err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
 		}
-		r.pages[lang] = pages
+		b.pages[lang] = pages
 	}
-	return r, checkKeys(r.words, r.keys)
+	return b, checkKeys(b.words, b.keys)
 }
 
-func (r *Renderer) parse() (map[string]*template.Template, error) {
+func (b *book) parse() (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
-	layout, err := template.New("layout.html").Funcs(r.functions()).ParseFS(pageFiles, "pages/layout.html")
+	layout, err := template.New("layout.html").Funcs(b.functions()).ParseFS(pageFiles, "pages/layout.html")
 	if err != nil {
 		return nil, err
 	}
@@ -102,10 +117,10 @@ func (r *Renderer) parse() (map[string]*template.Template, error) {
 	return pages, nil
 }
 
-func (r *Renderer) functions() template.FuncMap {
+func (b *book) functions() template.FuncMap {
 	return template.FuncMap{
-		"asset":      func(name string) string { return r.assets.paths[name] },
-		"icon":       r.icon,
+		"asset":      func(name string) string { return b.assets.paths[name] },
+		"icon":       b.icon,
 		"glyph":      glyph,
 		"safeURL":    safeURL,
 		"tabIcon":    func(tab string) string { return tabIcons[tab] },
@@ -125,8 +140,8 @@ func pieces(subject string) [3]string {
 }
 
 // icon draws an icon of the sprite. It always stands beside words.
-func (r *Renderer) icon(name string) template.HTML {
-	return template.HTML(`<svg class="icon" aria-hidden="true"><use href="` + r.assets.paths["icons.svg"] + "#" +
+func (b *book) icon(name string) template.HTML {
+	return template.HTML(`<svg class="icon" aria-hidden="true"><use href="` + b.assets.paths["icons.svg"] + "#" +
 		template.HTMLEscapeString(name) + `"></use></svg>`)
 }
 

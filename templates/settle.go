@@ -11,15 +11,15 @@ import (
 // settle puts into the pages of one language what is the same each time: words
 // without arguments, icons and the addresses of files. It is done before the
 // first page is drawn, so that html/template sees them where they stand.
-func (r *Renderer) settle(pages map[string]*template.Template, lang string) error {
+func (b *book) settle(pages map[string]*template.Template, lang string) error {
 	for name, page := range pages {
-		needed, err := r.needed(page)
+		needed, err := b.needed(page)
 		if err != nil {
 			return err
 		}
 		for _, t := range needed.Templates() {
 			if t.Tree != nil {
-				r.settleNode(t.Tree.Root, lang)
+				b.settleNode(t.Tree.Root, lang)
 			}
 		}
 		pages[name] = needed
@@ -27,26 +27,26 @@ func (r *Renderer) settle(pages map[string]*template.Template, lang string) erro
 	return nil
 }
 
-func (r *Renderer) settleNode(n parse.Node, lang string) {
+func (b *book) settleNode(n parse.Node, lang string) {
 	switch n := n.(type) {
 	case *parse.ListNode:
 		if n == nil {
 			return
 		}
 		for i, child := range n.Nodes {
-			if text, ok := r.constant(child, lang); ok {
+			if text, ok := b.constant(child, lang); ok {
 				n.Nodes[i] = &parse.TextNode{NodeType: parse.NodeText, Pos: child.Position(), Text: []byte(text)}
 			} else {
-				r.settleNode(child, lang)
+				b.settleNode(child, lang)
 			}
 		}
 		n.Nodes = joined(n.Nodes)
 	case *parse.IfNode:
-		r.settleBranch(&n.BranchNode, lang)
+		b.settleBranch(&n.BranchNode, lang)
 	case *parse.RangeNode:
-		r.settleBranch(&n.BranchNode, lang)
+		b.settleBranch(&n.BranchNode, lang)
 	case *parse.WithNode:
-		r.settleBranch(&n.BranchNode, lang)
+		b.settleBranch(&n.BranchNode, lang)
 	}
 }
 
@@ -68,8 +68,8 @@ func joined(nodes []parse.Node) []parse.Node {
 
 // needed are the templates that the page draws, in a set of their own: each page
 // has a copy of the layout's, and draws few of them.
-func (r *Renderer) needed(page *template.Template) (*template.Template, error) {
-	set := template.New("layout.html").Funcs(r.functions())
+func (b *book) needed(page *template.Template) (*template.Template, error) {
+	set := template.New("layout.html").Funcs(b.functions())
 	var add func(name string) error
 	add = func(name string) error {
 		if set.Lookup(name) != nil {
@@ -114,14 +114,14 @@ func eachCall(n parse.Node, yield func(name string)) {
 	}
 }
 
-func (r *Renderer) settleBranch(n *parse.BranchNode, lang string) {
-	r.settleNode(n.List, lang)
-	r.settleNode(n.ElseList, lang)
+func (b *book) settleBranch(n *parse.BranchNode, lang string) {
+	b.settleNode(n.List, lang)
+	b.settleNode(n.ElseList, lang)
 }
 
 // constant is the HTML of an action that gives the same each time. A word is
 // text, and escaped for where html/template would: between tags and in quotes.
-func (r *Renderer) constant(n parse.Node, lang string) (string, bool) {
+func (b *book) constant(n parse.Node, lang string) (string, bool) {
 	action, ok := n.(*parse.ActionNode)
 	if !ok || len(action.Pipe.Decl) > 0 || len(action.Pipe.Cmds) != 1 || len(action.Pipe.Cmds[0].Args) != 2 {
 		return "", false
@@ -134,16 +134,16 @@ func (r *Renderer) constant(n parse.Node, lang string) (string, bool) {
 	if function, ok := args[0].(*parse.IdentifierNode); ok {
 		switch function.Ident {
 		case "icon":
-			return string(r.icon(literal.Text)), true
+			return string(b.icon(literal.Text)), true
 		case "asset":
-			return template.HTMLEscapeString(r.assets.paths[literal.Text]), true
+			return template.HTMLEscapeString(b.assets.paths[literal.Text]), true
 		}
 		return "", false
 	}
 	if !isWord(args[0]) {
 		return "", false
 	}
-	return template.HTMLEscapeString(r.words.text(lang, literal.Text)), true
+	return template.HTMLEscapeString(b.words.text(lang, literal.Text)), true
 }
 
 // isWord tells whether the page's T is called, and not its Parts.
