@@ -88,7 +88,7 @@ func decode(path string, data []byte, into any) error {
 	if err == nil {
 		var more any
 		if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-			return fmt.Errorf("%s: %w: one document is expected", path, ErrInvalid)
+			return fmt.Errorf("%s:%d: %w: a second document begins here, and one is expected", path, secondDocument(data), ErrInvalid)
 		}
 		return nil
 	}
@@ -97,6 +97,21 @@ func decode(path string, data []byte, into any) error {
 		return fmt.Errorf("%s: %w: %s", path, ErrInvalid, firstLine(err.Error()))
 	}
 	return fmt.Errorf("%s:%d: %w: %s", path, at.GetToken().Position.Line, ErrInvalid, message(at, data))
+}
+
+// secondDocument is the line of the "---" that ends the first document.
+func secondDocument(data []byte) int {
+	begun := false
+	for i, line := range strings.Split(string(data), "\n") {
+		text, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch {
+		case text == "---" && begun:
+			return i + 1
+		case text != "" && !strings.HasPrefix(text, "#") && !strings.HasPrefix(text, "%"):
+			begun = true
+		}
+	}
+	return 1
 }
 
 // message puts a fault into our words, with the key it is about.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	idp "taipeion.internal/idp"
 	"taipeion.internal/idp/cardreader/agent"
 	"taipeion.internal/idp/config"
 	"taipeion.internal/idp/demo"
@@ -41,6 +42,9 @@ func (c *cli) demoCommand() *cobra.Command {
 	return cmd
 }
 
+// errHeld says that another process works in a folder.
+var errHeld = fmt.Errorf("another demo runs in this folder: %w", idp.ErrConflict)
+
 func (c *cli) demo(cmd *cobra.Command, dir, listen string) error {
 	ctx := cmd.Context()
 	noCoreDumps()
@@ -49,6 +53,16 @@ func (c *cli) demo(cmd *cobra.Command, dir, listen string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(plan.Dir, 0o700); err != nil {
+		return fmt.Errorf("demo folder: %w", err)
+	}
+	release, err := hold(filepath.Join(plan.Dir, "demo.lock"))
+	if errors.Is(err, errHeld) {
+		return advise(fmt.Errorf("%s: %w", plan.Dir, err), "Stop that one, or give this one a folder and a port of its own: --data DIR --listen localhost:0")
+	} else if err != nil {
+		return fmt.Errorf("demo folder: %w", err)
+	}
+	defer release()
 	if err := plan.WriteFiles(time.Now()); err != nil {
 		return err
 	}
