@@ -99,16 +99,18 @@ func decode(path string, data []byte, into any) error {
 	return fmt.Errorf("%s:%d: %w: %s", path, at.GetToken().Position.Line, ErrInvalid, message(at, data))
 }
 
-// secondDocument is the line of the "---" that ends the first document.
+// secondDocument is the line where the second document begins (YAML 1.2.2, sections
+// 9.1.2 and 9.2): at its "---", or with what follows the "..." of the first one.
 func secondDocument(data []byte) int {
-	begun := false
+	begun, ended := false, false
 	for i, line := range strings.Split(string(data), "\n") {
-		text, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		line = strings.TrimRight(line, " \t\r")
 		switch {
-		case text == "---" && begun:
+		case line == "" || line[0] == '#' || line[0] == '%':
+		case ended, begun && (line == "---" || strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "---\t")):
 			return i + 1
-		case text != "" && !strings.HasPrefix(text, "#") && !strings.HasPrefix(text, "%"):
-			begun = true
+		default:
+			begun, ended = true, line == "..."
 		}
 	}
 	return 1

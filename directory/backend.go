@@ -131,7 +131,10 @@ func (g *Gate) backend(ctx context.Context, account idp.Account) (Backend, error
 		if account.Agency != "" || account.PersonID == "" {
 			return account.Agency // moved or not, it is where it was made
 		}
-		person, err := g.person(ctx, account.PersonID)
+		if h := holderOf(ctx, account.PersonID); h != nil {
+			return h.Agency
+		}
+		person, err := g.Accounts.Person(ctx, account.PersonID)
 		if err != nil {
 			failed = fmt.Errorf("find agency: %w", err)
 			return ""
@@ -194,8 +197,9 @@ func (g *Gate) otherNames(ctx context.Context, account *idp.Account, nameKey str
 
 type holderKey struct{}
 
-// holding is the context of a try: what was read of who holds the name is not read
-// again. What has to be as it is in the end is asked when the session is kept.
+// holding is the context of a try: which names there are, bound to what and in which
+// agency, is not read again. Who the person is, in what state, and what their password
+// is are read when they are asked for: a directory may have taken its time.
 func holding(ctx context.Context, h *Holder) context.Context {
 	return context.WithValue(ctx, holderKey{}, h)
 }
@@ -203,18 +207,10 @@ func holding(ctx context.Context, h *Holder) context.Context {
 // holderOf is what was read of the person in this try; nil: nothing.
 func holderOf(ctx context.Context, personID string) *Holder {
 	h, _ := ctx.Value(holderKey{}).(*Holder)
-	if h == nil || h.Person.ID == "" || h.Person.ID != personID {
+	if h == nil || h.PersonID == "" || h.PersonID != personID {
 		return nil
 	}
 	return h
-}
-
-func (g *Gate) person(ctx context.Context, id string) (*idp.Person, error) {
-	if h := holderOf(ctx, id); h != nil {
-		person := h.Person
-		return &person, nil
-	}
-	return g.Accounts.Person(ctx, id)
 }
 
 func (g *Gate) accountsOf(ctx context.Context, personID string) ([]idp.Account, error) {

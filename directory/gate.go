@@ -282,7 +282,7 @@ func (g *Gate) failed(ctx context.Context, account *idp.Account, r *Reservation,
 }
 
 func (g *Gate) succeeded(ctx context.Context, account *idp.Account, r *Reservation) (*idp.Person, error) {
-	person, err := g.person(ctx, account.PersonID)
+	person, err := g.Accounts.Person(ctx, account.PersonID)
 	if err != nil {
 		return nil, g.unavailable(ctx, "read person", err)
 	}

@@ -24,6 +24,14 @@ func (m moved) Person(ctx context.Context, id string) (*idp.Person, error) {
 	return p, err
 }
 
+func (m moved) Holder(ctx context.Context, name string) (*directory.Holder, error) {
+	h, err := m.Accounts.Holder(ctx, name)
+	if h != nil {
+		h.Agency = m.to
+	}
+	return h, err
+}
+
 // TestMovedPersonKeepsTheirDirectory has the same name given to somebody else in
 // the directory of the new agency.
 func TestMovedPersonKeepsTheirDirectory(t *testing.T) {

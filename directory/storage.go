@@ -19,9 +19,10 @@ type Record struct {
 
 // Holder is who holds a name, as it is when a try begins.
 type Holder struct {
-	Phase  policy.Phase
-	Person idp.Person
-	Names  []HeldName // all of the person's, in their order
+	Phase    policy.Phase
+	PersonID string
+	Agency   string     // the person's
+	Names    []HeldName // all of the person's, in their order
 }
 
 // HeldName is an account with what the phase asks of its name.
@@ -44,9 +45,9 @@ func (h *Holder) name(name string) *HeldName {
 type Accounts interface {
 	// Account finds a normalised name; idp.ErrNotFound.
 	Account(ctx context.Context, name string) (*idp.Account, error)
-	// Holder finds who holds a normalised name, and all that a try asks of them but
-	// their password, by one look; idp.ErrNotFound. Without a Person.ID it knows of
-	// that name only.
+	// Holder finds who holds a normalised name, and what a try asks of them before the
+	// look at their password, by one look; idp.ErrNotFound. Without a PersonID it knows
+	// of that name only.
 	Holder(ctx context.Context, name string) (*Holder, error)
 	// AccountsOf lists a person's names.
 	AccountsOf(ctx context.Context, personID string) ([]idp.Account, error)

@@ -20,7 +20,7 @@ const (
 	nameFactColumns query = `n.kind, n.state <> 'active' OR n.pending, p.shared, p.renamed_at > 0,
 		EXISTS (SELECT 1 FROM bindings b WHERE b.tpead = n.name OR b.portal = n.name),
 		p.source <> '' AND EXISTS (SELECT 1 FROM accounts o WHERE o.person_id = p.id AND o.kind = 'portal'), n.claimed`
-	// One row for every name, so that a name that is nobody's costs the same.
+	// One row for every name: the phase is known in any case.
 	nameFacts query = `SELECT COALESCE((SELECT value FROM settings WHERE key = 'phase'), 'coexist'), COALESCE(f.kind, ''),
 			COALESCE(f.closed, FALSE), COALESCE(f.shared, FALSE), COALESCE(f.renamed, FALSE), COALESCE(f.bound, FALSE), COALESCE(f.portal, FALSE), COALESCE(f.claimed, FALSE)
 		FROM (SELECT 1 AS one) AS always LEFT JOIN (SELECT a.kind AS kind, a.state <> 'active' OR a.pending AS closed, p.shared AS shared,
@@ -32,8 +32,9 @@ const (
 		WHERE p.state = 'enabled' AND p.closed_at = 0 ORDER BY p.agency, p.id, n.position`
 	// Every account of the person whose the name is.
 	holderOf query = `SELECT COALESCE((SELECT value FROM settings WHERE key = 'phase'), 'coexist'),
-			n.name, n.kind, n.person_id, n.state <> 'active' OR n.pending, n.must_set, n.given, n.agency, ` + nameFactColumns + `, ` + personColumns + `
-		FROM accounts n JOIN persons p ON p.id = n.person_id` + agencyJoin + `
+			p.id, COALESCE(p.agency, ''),
+			n.name, n.kind, n.person_id, n.state <> 'active' OR n.pending, n.must_set, n.given, n.agency, ` + nameFactColumns + `
+		FROM accounts n JOIN persons p ON p.id = n.person_id
 		WHERE n.person_id = (SELECT person_id FROM accounts WHERE name = $1) ORDER BY n.position, n.name`
 )
 
@@ -71,8 +72,8 @@ func (s *Store) Holder(ctx context.Context, name string) (*directory.Holder, err
 		*h = directory.Holder{}
 		return r.rows(with(holderOf, name), func(scan scan) error {
 			var n directory.HeldName
-			into := append(append([]any{&h.Phase}, accountInto(&n.Account)...), nameFactsInto(&n.Facts)...)
-			if err := scan(append(into, personInto(&h.Person)...)...); err != nil {
+			into := append([]any{&h.Phase, &h.PersonID, &h.Agency}, accountInto(&n.Account)...)
+			if err := scan(append(into, nameFactsInto(&n.Facts)...)...); err != nil {
 				return err
 			}
 			h.Names = append(h.Names, n)

@@ -138,33 +138,46 @@ func (w *liteWriter) runOne(j *job) (answer, broken error) {
 	if err := j.ctx.Err(); err != nil {
 		return err, nil
 	}
-	if len(j.list) == 1 {
-		return w.runList(j), nil
-	}
-	run := w.runList
-	if j.run != nil {
-		run = func(j *job) error { return j.run(w) }
-	}
-	if !w.kept {
-		if answer = run(j); answer != nil {
-			if broken = w.frame(rollback); broken == nil {
-				broken = w.frame(begin)
-			}
+	alone, single := !w.kept, len(j.list) == 1
+	if !alone && !single {
+		if err := w.frame(savepoint); err != nil {
+			return err, err
 		}
-		return answer, broken
 	}
-	if err := w.frame(savepoint); err != nil {
-		return err, err
+	if j.run != nil {
+		answer = j.run(w)
+	} else {
+		answer = w.runList(j)
 	}
-	if answer = run(j); answer != nil {
-		broken = w.frame(rollbackOne)
-	}
-	if broken == nil {
+	switch {
+	case errors.Is(answer, idp.ErrUnavailable):
+		// The disk is full or fails: SQLite may have rolled back everything by itself,
+		// and what came next would be kept without a transaction.
+		broken = answer
+	case single:
+	case alone:
+		if answer != nil {
+			broken = w.frames(rollback, begin)
+		}
+	case answer != nil:
+		broken = w.frames(rollbackOne, releaseOne)
+	default:
 		broken = w.frame(releaseOne)
 	}
 	return answer, broken
 }
 
+// frames runs the ones after the others, up to the first that fails.
+func (w *liteWriter) frames(list ...query) error {
+	for _, q := range list {
+		if err := w.frame(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runList runs the job's statements.
 func (w *liteWriter) runList(j *job) (err error) {
 	for i, s := range j.list {
 		var n int64

@@ -93,23 +93,27 @@ func (c *cli) root() *cobra.Command {
 		c.deviceCommand(), c.otpCommand(), c.passkeyCommand(), c.keysCommand(), c.syncCommand(), c.directoryCommand(), c.configCommand(), c.migrateCommand(), c.phoneCommand(),
 		c.versionCommand(),
 	)
-	root.SetHelpCommand(helpCommand(root))
+	mendHelp(root)
 	c.noteStart(root)
 	return root
 }
 
-// helpCommand is cobra's own, but for a command that is not there.
-func helpCommand(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use: "help [COMMAND]", Short: "Explain a command", Annotations: noJSON,
-		RunE: func(_ *cobra.Command, args []string) error {
+// mendHelp has cobra's help fail for a command that is not there.
+func mendHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "help" {
+			continue
+		}
+		cmd.Run, cmd.Annotations = nil, noJSON
+		cmd.RunE = func(_ *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
 				return usage(fmt.Errorf("there is no command %q", strings.Join(args, " ")))
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
-		},
+		}
 	}
 }
 

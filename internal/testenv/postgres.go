@@ -32,6 +32,12 @@ var postgres struct {
 // the test process is gone, however it ended.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	runPostgres(t)
+	return newDatabase(t, "template1")
+}
+
+func runPostgres(t testing.TB) {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		Missing(t, "PostgreSQL 15 of Debian", postgresHint)
 	}
@@ -43,7 +49,6 @@ func Postgres(t testing.TB) string {
 	if postgres.err != nil {
 		t.Fatalf("start a private PostgreSQL: %v", postgres.err)
 	}
-	return newDatabase(t, "template1")
 }
 
 func newDatabase(t testing.TB, like string) (address string) {
@@ -60,12 +65,13 @@ func newDatabase(t testing.TB, like string) (address string) {
 }
 
 // PostgresCopy is Postgres with a schema in it. It is made once in a test process,
-// by fill, and copied: fill must have left the database when it returns.
+// by the fill of the first test, and copied: fill must have left the database when it
+// returns.
 func PostgresCopy(t testing.TB, fill func(address string) error) string {
 	t.Helper()
-	address := ""
+	runPostgres(t) // before: what skips a test would skip the filling for all
 	filled.database.Do(func() {
-		address = Postgres(t)
+		address := newDatabase(t, "template1")
 		filled.databaseErr = fill(address)
 		u, err := url.Parse(address)
 		filled.databaseErr = errors.Join(filled.databaseErr, err)
