@@ -28,7 +28,8 @@ type installation struct {
 	listen  string
 	metrics string
 	options store.Options
-	halt    func() // stops the product that was started last
+	hasher  *directory.Hasher // makes people's hashes; nil: they have those of the demo
+	halt    func()            // stops the product that was started last
 }
 
 const configText = `issuer: http://%[1]s
@@ -120,7 +121,13 @@ func (in *installation) fill(ctx context.Context, secret string) error {
 	}
 	registrar := &directory.Registrar{Accounts: st, Names: policy.Names{}, Seal: sealer.Seal, Key: sealer.Hash, Now: time.Now}
 	for _, m := range staff {
-		if _, err := registrar.Put(ctx, m.NewPerson()); err != nil {
+		person := m.NewPerson()
+		if in.hasher != nil {
+			if person.PasswordHash, err = in.hasher.Hash(ctx, m.Password); err != nil {
+				return err
+			}
+		}
+		if _, err := registrar.Put(ctx, person); err != nil {
 			return err
 		}
 	}
@@ -203,6 +210,12 @@ func freeAddress(b testing.TB) string {
 func product(b testing.TB, binary string, on variant, secret string) (*target, *installation) {
 	b.Helper()
 	in := install(b, binary, on, secret)
+	return ready(b, in, secret), in
+}
+
+// ready starts the product on its folder, ready for load.
+func ready(b testing.TB, in *installation, secret string) *target {
+	b.Helper()
 	t, _, _ := in.start(b)
 	t.secret = secret
 	staff, err := demo.Staff()
@@ -218,5 +231,5 @@ func product(b testing.TB, binary string, on variant, secret string) (*target, *
 	} else {
 		b.Fatalf("metrics: %v", err)
 	}
-	return t, in
+	return t
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"taipeion.internal/idp/directory"
 )
 
 // row is a line of the main table.
@@ -134,7 +136,16 @@ func measure(b *testing.B, r *report) {
 				}
 			}
 			if i == 0 {
-				part(b, "password", func(b *testing.B) { r.password = measurePassword(b, p, r.settings.logins) })
+				part(b, "password", func(b *testing.B) {
+					cheap := unpack(b, binary, on)
+					cheap.hasher = directory.NewHasher(directory.HasherOptions{Memory: 8, Time: 1})
+					if err := cheap.fill(b.Context(), secret); err != nil {
+						b.Fatal(err)
+					}
+					t := ready(b, cheap, secret)
+					r.password = measurePassword(b, p, t, r.settings.logins, r.settings.rounds)
+					cheap.halt()
+				})
 			}
 			in.halt()
 			if i == 0 {
@@ -245,10 +256,14 @@ func (r *report) others(p func(string, ...any)) {
 	p("\n## Others\n")
 	p("| what | measured | asked for |\n| --- | ---: | ---: |")
 	if r.password.login > 0 {
-		p("| processor time of a login with a password, code exchange included | %.1f ms | |", ms(r.password.login))
-		p("| of it argon2id (19 MiB, 2 passes) | %.1f ms | |", ms(r.password.argon))
-		p("| the rest | %.1f ms, %.0f %% of the argon2id | %s |", ms(r.password.more()), 100*float64(r.password.more())/float64(r.password.argon),
-			asked("at most 3 ms", r.password.more() <= 3*time.Millisecond))
+		c := r.password
+		want := fmt.Sprintf("at most %.1f ms: 3 ms where 46 argon2id take a second", ms(c.asked()))
+		median := c.rest[len(c.rest)/2]
+		p("| processor time of a login with a password, code exchange included | %.1f ms | |", ms(c.login))
+		p("| of it argon2id (19 MiB, 2 passes) | %.1f ms | |", ms(c.argon))
+		p("| the rest, one from the other: median of %d rounds, lowest and highest | %.1f ms, %.1f and %.1f ms | %s |", len(c.rest), ms(median),
+			ms(c.rest[0]), ms(c.rest[len(c.rest)-1]), asked(want, median <= c.asked()))
+		p("| the rest by itself: a whole login whose hash costs nothing (8 KiB, one pass) | %.1f ms | %s |", ms(c.cheap), asked(want, c.cheap <= c.asked()))
 	}
 	if r.card.bare > 0 {
 		ratio := float64(r.card.verify) / float64(r.card.bare)
