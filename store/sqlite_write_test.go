@@ -77,7 +77,9 @@ func TestWrite_NothingIsKeptBesideAFullDisk(t *testing.T) {
 		return first
 	})
 	<-begun
-	submit(1, func(r runner) error { return claimed(r, "small", strings.Repeat("a name that needs pages of its own ", 10_000)) })
+	submit(1, func(r runner) error {
+		return claimed(r, "small", strings.Repeat("a name that needs pages of its own ", 10_000))
+	})
 	submit(2, func(r runner) error { return claimed(r, "one", "two") })
 	close(release)
 	var full int
