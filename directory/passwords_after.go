@@ -35,6 +35,11 @@ func (p *Passwords) After(ctx context.Context, account idp.Account, here bool) e
 		}
 	}
 	if !here {
+		if account.MustSet { // by its directory's own administrators
+			if err := p.Keeper.PasswordKnown(ctx, account.PersonID, account.Name); err != nil {
+				return fmt.Errorf("%w: note that the password is known: %w", ErrNotLooked, err)
+			}
+		}
 		p.settled(ctx, account)
 		return nil // its directory has said so by itself
 	}

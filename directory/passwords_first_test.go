@@ -210,3 +210,47 @@ func TestT240_CardIsNoWayRoundTheHistory(t *testing.T) {
 		}
 	})
 }
+
+// TestAPasswordThatTheDirectorysAdministratorsSetIsKnown: whoever has logged in with it
+// needs no first one, and the portal's password sets none.
+func TestAPasswordThatTheDirectorysAdministratorsSetIsKnown(t *testing.T) {
+	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
+		kept, must := d.Keeper.(*store.Store), func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(kept.PutPerson(t.Context(), directory.Record{
+			Person:   idp.Person{ID: "p2", Subject: "p2", Name: "李小華", State: idp.PersonEnabled, UpdatedAt: d.clock()},
+			Accounts: []idp.Account{{Name: "li", Kind: idp.AccountPortal}}, NationalIDHash: []byte("2"),
+		}))
+		var given string
+		job := &directory.Job{Store: kept, Now: d.clock, Actor: "test"}
+		must(job.Provision(t.Context(), func(o directory.Outcome) {
+			if o.Former == "li" {
+				given = o.Account
+			}
+		}))
+		v, portal := &vault{pw: map[string]string{given: "nobody knows"}}, &vault{pw: map[string]string{"li": "Portal-2026!"}}
+		d.world.Gate.Routes = []directory.Route{
+			routed("ad", v, idp.AccountSingle, idp.AccountTPEAD), routed("portal", portal, idp.AccountPortal),
+		}
+		teller := &directory.Teller{Effects: kept, Doors: kept, Gate: d.world.Gate, Now: d.clock, Logger: d.world.Gate.Logger}
+		_, err := teller.Once(t.Context())
+		must(err)
+		v.pw[given] = "Of-The-Administrators-1!"
+		if _, err := d.world.Gate.CheckPassword(d.context(), "li", "Portal-2026!"); !errors.Is(err, directory.ErrMustChange) {
+			t.Fatalf("nobody has used it yet: %v", err)
+		}
+		d.want(d.try(given, "wrong"), "wrong")
+		if a, err := kept.Account(t.Context(), given); err != nil || !a.MustSet {
+			t.Fatalf("a wrong password: %+v %v", a, err)
+		}
+		d.want(d.try(given, "Of-The-Administrators-1!"), "ok")
+		d.want(d.try("li", "Portal-2026!"), "ok")
+		if _, err := d.ChangeFirst(d.context(), "li", "Portal-2026!", "Attacker9&Fog!"); err == nil || v.pw[given] != "Of-The-Administrators-1!" {
+			t.Errorf("set over by the portal's password: %v", err)
+		}
+	})
+}

@@ -68,6 +68,12 @@ func (s *Store) PasswordStanding(ctx context.Context, personID string) (*directo
 	return st, err
 }
 
+// PasswordKnown implements directory.PasswordKeeper.
+func (s *Store) PasswordKnown(ctx context.Context, personID, account string) error {
+	_, err := s.one(ctx, with(setOnce, personID, account))
+	return err
+}
+
 // PasswordSettled implements directory.PasswordKeeper.
 func (s *Store) PasswordSettled(ctx context.Context, personID string, since time.Time) error {
 	_, err := s.one(ctx, with(settlePassword, personID, micros(since)))
