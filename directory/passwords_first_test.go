@@ -81,6 +81,27 @@ func TestPortalPasswordSetsNoPasswordThatSomebodyKnows(t *testing.T) {
 	})
 }
 
+// given puts 李小華 (p2) with these portal accounts, and gives each an account of the
+// directory: the names by those of the portal.
+func (d *desk) given(t *testing.T, portals ...string) map[string]string {
+	t.Helper()
+	kept := d.Keeper.(*store.Store)
+	r := directory.Record{Person: idp.Person{ID: "p2", Subject: "p2", Name: "李小華", State: idp.PersonEnabled, UpdatedAt: d.clock()}, NationalIDHash: []byte("2")}
+	for _, name := range portals {
+		r.Accounts = append(r.Accounts, idp.Account{Name: name, Kind: idp.AccountPortal})
+	}
+	given := map[string]string{}
+	job := &directory.Job{Store: kept, Now: d.clock, Actor: "test"}
+	err := kept.PutPerson(t.Context(), r)
+	if err == nil {
+		err = job.Provision(t.Context(), func(o directory.Outcome) { given[o.Former] = o.Account })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return given
+}
+
 // TestFirstPasswordOfAnAccountThatWasGiven is set once by the portal's password,
 // and clears what is asked for that account alone.
 func TestFirstPasswordOfAnAccountThatWasGiven(t *testing.T) {
@@ -91,13 +112,7 @@ func TestFirstPasswordOfAnAccountThatWasGiven(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		must(kept.PutPerson(t.Context(), directory.Record{
-			Person:   idp.Person{ID: "p2", Subject: "p2", Name: "李小華", State: idp.PersonEnabled, UpdatedAt: d.clock()},
-			Accounts: []idp.Account{{Name: "li", Kind: idp.AccountPortal}, {Name: "li2", Kind: idp.AccountPortal}}, NationalIDHash: []byte("2"),
-		}))
-		given := map[string]string{}
-		job := &directory.Job{Store: kept, Now: d.clock, Actor: "test"}
-		must(job.Provision(t.Context(), func(o directory.Outcome) { given[o.Former] = o.Account }))
+		given := d.given(t, "li", "li2")
 		v := &vault{pw: map[string]string{given["li"]: "nobody knows", given["li2"]: "nobody knows"}}
 		portal := &vault{pw: map[string]string{"li": "Portal-2026!"}}
 		d.world.Gate.Routes = []directory.Route{
@@ -215,30 +230,15 @@ func TestT240_CardIsNoWayRoundTheHistory(t *testing.T) {
 // needs no first one, and the portal's password sets none.
 func TestAPasswordThatTheDirectorysAdministratorsSetIsKnown(t *testing.T) {
 	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
-		kept, must := d.Keeper.(*store.Store), func(err error) {
-			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		must(kept.PutPerson(t.Context(), directory.Record{
-			Person:   idp.Person{ID: "p2", Subject: "p2", Name: "李小華", State: idp.PersonEnabled, UpdatedAt: d.clock()},
-			Accounts: []idp.Account{{Name: "li", Kind: idp.AccountPortal}}, NationalIDHash: []byte("2"),
-		}))
-		var given string
-		job := &directory.Job{Store: kept, Now: d.clock, Actor: "test"}
-		must(job.Provision(t.Context(), func(o directory.Outcome) {
-			if o.Former == "li" {
-				given = o.Account
-			}
-		}))
+		kept, given := d.Keeper.(*store.Store), d.given(t, "li")["li"]
 		v, portal := &vault{pw: map[string]string{given: "nobody knows"}}, &vault{pw: map[string]string{"li": "Portal-2026!"}}
 		d.world.Gate.Routes = []directory.Route{
 			routed("ad", v, idp.AccountSingle, idp.AccountTPEAD), routed("portal", portal, idp.AccountPortal),
 		}
 		teller := &directory.Teller{Effects: kept, Doors: kept, Gate: d.world.Gate, Now: d.clock, Logger: d.world.Gate.Logger}
-		_, err := teller.Once(t.Context())
-		must(err)
+		if _, err := teller.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		v.pw[given] = "Of-The-Administrators-1!"
 		if _, err := d.world.Gate.CheckPassword(d.context(), "li", "Portal-2026!"); !errors.Is(err, directory.ErrMustChange) {
 			t.Fatalf("nobody has used it yet: %v", err)

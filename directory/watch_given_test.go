@@ -28,11 +28,7 @@ func TestWatch_LeavesWhoseAccountWasNotMade(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		must(kept.PutPerson(t.Context(), directory.Record{
-			Person:   idp.Person{ID: "p2", Subject: "p2", Name: "李小華", State: idp.PersonEnabled, UpdatedAt: d.clock()},
-			Accounts: []idp.Account{{Name: "li", Kind: idp.AccountPortal}}, NationalIDHash: []byte("2"),
-		}))
-		must((&directory.Job{Store: kept, Now: d.clock, Actor: "test"}).Provision(t.Context(), func(directory.Outcome) {}))
+		d.given(t, "li")
 		for _, p := range []string{"p1", "p2"} {
 			s := &idp.Session{ID: "s-" + p, PersonID: p, CreatedAt: d.clock(), SeenAt: d.clock(), EndsAt: d.clock().Add(time.Hour)}
 			must(kept.CreateSession(t.Context(), s, []byte(p), nil))
