@@ -14,8 +14,9 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 # Their results are not kept: the program that they start is no input of theirs
 # that go test knows.
 PLAIN := ./internal/... ./cardreader/pkcs11 ./directory/ad ./templates/...
-# The longest comes first, so that it does not run alone at the end.
-RACED = $(filter %/store,$(REST)) $(filter-out %/store,$(REST))
+# The longest come first, so that none runs alone at the end.
+FIRST = $(filter %/cmd/idp %/store,$(REST))
+RACED = $(FIRST) $(filter-out $(FIRST),$(REST))
 REST  = $(filter-out $(shell $(GO) list $(PLAIN) 2>/dev/null),$(shell $(GO) list ./... 2>/dev/null))
 
 .PHONY: help build demo test check words bench hunt deps generate
