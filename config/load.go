@@ -107,13 +107,19 @@ func secondDocument(data []byte) int {
 		line = strings.TrimRight(line, " \t\r")
 		switch {
 		case line == "" || line[0] == '#' || line[0] == '%':
-		case ended, begun && (line == "---" || strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "---\t")):
+		case ended, begun && marks(line, "---"):
 			return i + 1
 		default:
-			begun, ended = true, line == "..."
+			begun, ended = true, marks(line, "...")
 		}
 	}
 	return 1
+}
+
+// marks tells whether the line is a marker of documents, alone or with a comment.
+func marks(line, marker string) bool {
+	rest, ok := strings.CutPrefix(line, marker)
+	return ok && (rest == "" || rest[0] == ' ' || rest[0] == '\t')
 }
 
 // message puts a fault into our words, with the key it is about.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -127,13 +128,14 @@ func (g *Gate) ask(ctx context.Context, account idp.Account, password string) er
 		return fmt.Errorf("%w: %w", ErrNotLooked, err)
 	}
 	err = b.Check(ctx, account, password)
-	portal := account.Kind == idp.AccountPortal && errors.Is(err, ErrMustChange)
-	if account.PersonID == "" || g.After == nil || err != nil && !portal {
+	asks := errors.Is(err, ErrMustChange)
+	portal := asks && account.Kind == idp.AccountPortal
+	if account.PersonID == "" || g.After == nil || err != nil && !portal && !(asks && account.MustSet) {
 		return err
 	}
 	_, here := b.(Local)
 	if after := g.After(ctx, account, here); after != nil || !portal {
-		return after
+		return cmp.Or(after, err)
 	}
 	return fmt.Errorf("%w: the portal asks for another password", ErrDisabled) // which is not ours to change
 }

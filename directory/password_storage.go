@@ -83,9 +83,9 @@ type PasswordKeeper interface {
 	// PasswordSettled forgets that a start password has to be changed, if nothing was
 	// changed after since.
 	PasswordSettled(ctx context.Context, personID string, since time.Time) error
-	// PasswordKnown notes that somebody knows the account's password: no first one is
-	// set any more.
-	PasswordKnown(ctx context.Context, personID, account string) error
+	// PasswordKnown notes that somebody knows the account's password, so that no first
+	// one is set any more, with the event if nobody did before.
+	PasswordKnown(ctx context.Context, personID, account string, event idp.Event) error
 	// TakeDeliveries leases up to limit deliveries that are due at now: nobody
 	// else gets them before until. Each take counts as a try.
 	TakeDeliveries(ctx context.Context, lease string, now, until time.Time, limit int) ([]Delivery, error)

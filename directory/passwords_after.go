@@ -13,7 +13,8 @@ import (
 // After is what a right password does not open: Gate.After. Ages and start
 // passwords are those of the account whose password is changed here. A password
 // that the portal keeps has neither; by it the owner sets the first password of a
-// bound account, as nobody knows that yet.
+// bound account, as long as nobody is known to know that. Whoever has proved one
+// to the account's directory knows it.
 func (p *Passwords) After(ctx context.Context, account idp.Account, here bool) error {
 	if account.Kind == idp.AccountPortal {
 		target, err := p.Target(ctx, account.PersonID)
@@ -35,8 +36,9 @@ func (p *Passwords) After(ctx context.Context, account idp.Account, here bool) e
 		}
 	}
 	if !here {
-		if account.MustSet { // by its directory's own administrators
-			if err := p.Keeper.PasswordKnown(ctx, account.PersonID, account.Name); err != nil {
+		if account.MustSet { // it was set there, by its administrators, or here and not noted
+			known := p.event(ctx, account.PersonID, how{kind: "password.known", detail: account.Name})
+			if err := p.Keeper.PasswordKnown(ctx, account.PersonID, account.Name, known); err != nil {
 				return fmt.Errorf("%w: note that the password is known: %w", ErrNotLooked, err)
 			}
 		}

@@ -3,6 +3,7 @@ package directory_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -230,14 +231,18 @@ func TestT240_CardIsNoWayRoundTheHistory(t *testing.T) {
 // needs no first one, and the portal's password sets none.
 func TestAPasswordThatTheDirectorysAdministratorsSetIsKnown(t *testing.T) {
 	eachDesk(t, policy.ProfileBaseline, func(t *testing.T, d *desk) {
-		kept, given := d.Keeper.(*store.Store), d.given(t, "li")["li"]
-		v, portal := &vault{pw: map[string]string{given: "nobody knows"}}, &vault{pw: map[string]string{"li": "Portal-2026!"}}
+		kept, names := d.Keeper.(*store.Store), d.given(t, "li", "li2")
+		given := names["li"]
+		v, portal := &vault{pw: map[string]string{given: "nobody knows", names["li2"]: "nobody knows"}}, &vault{pw: map[string]string{"li": "Portal-2026!"}}
 		d.world.Gate.Routes = []directory.Route{
 			routed("ad", v, idp.AccountSingle, idp.AccountTPEAD), routed("portal", portal, idp.AccountPortal),
 		}
 		teller := &directory.Teller{Effects: kept, Doors: kept, Gate: d.world.Gate, Now: d.clock, Logger: d.world.Gate.Logger}
-		if _, err := teller.Once(t.Context()); err != nil {
-			t.Fatal(err)
+		for range 2 { // of each person the oldest only
+			if _, err := teller.Once(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			d.pass(time.Second)
 		}
 		v.pw[given] = "Of-The-Administrators-1!"
 		if _, err := d.world.Gate.CheckPassword(d.context(), "li", "Portal-2026!"); !errors.Is(err, directory.ErrMustChange) {
@@ -247,10 +252,43 @@ func TestAPasswordThatTheDirectorysAdministratorsSetIsKnown(t *testing.T) {
 		if a, err := kept.Account(t.Context(), given); err != nil || !a.MustSet {
 			t.Fatalf("a wrong password: %+v %v", a, err)
 		}
+		known := func() int {
+			t.Helper()
+			events, err := kept.Events(t.Context(), store.EventFilter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(slices.DeleteFunc(events, func(e idp.Event) bool { return e.Kind != "password.known" || e.Detail != given || e.PersonID != "p2" }))
+		}
+		d.Keeper = forgetful{d.Keeper}
+		d.want(d.try(given, "Of-The-Administrators-1!"), "unavailable") // what can't be noted opens nothing
+		d.Keeper = kept
+		if a, err := kept.Account(t.Context(), given); err != nil || !a.MustSet || known() != 0 {
+			t.Fatalf("noted: %+v %v", a, err)
+		}
+		v.must = directory.ErrMustChange // as those ask who set a password for somebody
+		if _, err := d.world.Gate.CheckPassword(d.context(), given, "Of-The-Administrators-1!"); !errors.Is(err, directory.ErrMustChange) {
+			t.Fatal(err)
+		}
+		v.must = nil
+		for _, name := range []string{given, names["li2"]} {
+			if a, err := kept.Account(t.Context(), name); err != nil || a.MustSet != (name != given) {
+				t.Errorf("%+v %v", a, err)
+			}
+		}
 		d.want(d.try(given, "Of-The-Administrators-1!"), "ok")
-		d.want(d.try("li", "Portal-2026!"), "ok")
+		if n := known(); n != 1 {
+			t.Errorf("%d events", n)
+		}
 		if _, err := d.ChangeFirst(d.context(), "li", "Portal-2026!", "Attacker9&Fog!"); err == nil || v.pw[given] != "Of-The-Administrators-1!" {
 			t.Errorf("set over by the portal's password: %v", err)
 		}
 	})
+}
+
+// forgetful notes nothing.
+type forgetful struct{ directory.PasswordKeeper }
+
+func (forgetful) PasswordKnown(context.Context, string, string, idp.Event) error {
+	return idp.ErrUnavailable
 }

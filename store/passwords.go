@@ -69,9 +69,14 @@ func (s *Store) PasswordStanding(ctx context.Context, personID string) (*directo
 }
 
 // PasswordKnown implements directory.PasswordKeeper.
-func (s *Store) PasswordKnown(ctx context.Context, personID, account string) error {
-	_, err := s.one(ctx, with(setOnce, personID, account))
-	return err
+func (s *Store) PasswordKnown(ctx context.Context, personID, account string, event idp.Event) error {
+	return s.write(ctx, func(r runner) error {
+		n, err := r.exec(with(setOnce, personID, account))
+		if err != nil || n == 0 {
+			return err
+		}
+		return keep(r, []idp.Event{event})
+	})
 }
 
 // PasswordSettled implements directory.PasswordKeeper.

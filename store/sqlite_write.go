@@ -102,13 +102,14 @@ func (w *liteWriter) commit(first *job) {
 		w.engine.transactions.Add(1)
 		w.grown()
 	case err != nil && begun:
-		// Nothing of this group is kept; the reason is the answer to all.
+		// Nothing of this group is kept. The reason is the answer to all, also to those
+		// who found what another one had written.
 		err = errors.Join(err, w.frame(rollback))
 	}
 	for i, j := range w.group {
-		answer := w.errs[i]
-		if answer == nil {
-			answer = err
+		answer := err
+		if err == nil {
+			answer = w.errs[i]
 		}
 		j.done <- answer
 		w.group[i] = nil

@@ -57,41 +57,57 @@ func TestWrite_UndoesWhatItDid(t *testing.T) {
 // the transaction by itself when the disk is full, and what came after would be kept
 // in pieces.
 func TestWrite_NothingIsKeptBesideAFullDisk(t *testing.T) {
+	huge := strings.Repeat("a name that needs pages of its own ", 10_000)
+	fails := errors.New("the first one fails")
+	for name, full := range map[string]struct {
+		first error // of the write before
+		write func(s *Store) error
+	}{
+		"one statement": {nil, func(s *Store) error { return s.all(t.Context(), []statement{with(claimName, huge, micros(noon))}) }},
+		"the second of two": {nil, func(s *Store) error {
+			return s.write(t.Context(), func(r runner) error { return claimed(r, "small", huge) })
+		}},
+		"one statement that comes first": {fails, func(s *Store) error { return s.all(t.Context(), []statement{with(claimName, huge, micros(noon))}) }},
+		"the first that comes to something": {fails, func(s *Store) error {
+			return s.write(t.Context(), func(r runner) error { return claimed(r, "small", huge) })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) { besideAFullDisk(t, full.first, full.write) })
+	}
+}
+
+func besideAFullDisk(t *testing.T, first error, full func(s *Store) error) {
 	s := freshSQLite(t).open(t)
 	var pages int64
 	must(t, s.write(t.Context(), func(r runner) error { return r.row(with(`PRAGMA max_page_count = 1`), &pages) })) // no more than there are
 	queue := s.engine.(*liteEngine).queue
-	first := errors.New("the first one fails")
-	begun := make(chan struct{})
-	answers := make(chan error, 3)
-	submit := func(waiting int, run func(r runner) error) {
-		go func() { answers <- s.write(t.Context(), run) }()
+	begun, release := make(chan struct{}), make(chan struct{})
+	answers := make(chan error, 4)
+	submit := func(waiting int, write func() error) {
+		go func() { answers <- write() }()
 		for len(queue) < waiting {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	release := make(chan struct{})
-	submit(0, func(r runner) error {
-		close(begun)
-		<-release
-		return first
+	submit(0, func() error {
+		return s.write(t.Context(), func(r runner) error {
+			close(begun)
+			<-release
+			return errors.Join(first, claimed(r, "first"))
+		})
 	})
 	<-begun
-	submit(1, func(r runner) error {
-		return claimed(r, "small", strings.Repeat("a name that needs pages of its own ", 10_000))
-	})
-	submit(2, func(r runner) error { return claimed(r, "one", "two") })
+	submit(1, func() error { return full(s) })
+	submit(2, func() error { return s.write(t.Context(), func(r runner) error { return claimed(r, "one", "two") }) })
+	submit(3, func() error { return s.all(t.Context(), []statement{with(claimName, "three", micros(noon))}) })
 	close(release)
-	var full int
-	for range 3 {
-		if err := <-answers; errors.Is(err, idp.ErrUnavailable) {
-			full++
-		} else if !errors.Is(err, first) {
-			t.Error(err)
+	for range 4 {
+		if err := <-answers; !errors.Is(err, idp.ErrUnavailable) {
+			t.Errorf("told %v", err)
 		}
 	}
-	if n := namesKept(t, s); full != 2 || n != 0 {
-		t.Errorf("%d were told that it can't be kept, and %d names are", full, n)
+	if n := namesKept(t, s); n != 0 {
+		t.Errorf("%d names are kept", n)
 	}
 	// With room again the writer goes on.
 	must(t, s.write(t.Context(), func(r runner) error { return r.row(with(`PRAGMA max_page_count = 1000000`), &pages) }))

@@ -10,7 +10,7 @@ var (
 		"card.renew", "card.revoked", "card.approve", "card.refuse", "phone.enrol", "phone.claim", "phone.bind",
 		"phone.rename", "phone.suspend", "phone.resume", "phone.revoke", "phone.scan", "phone.approve", "phone.deny",
 		"phone.report", "otp.bind", "otp.remove", "otp.recovery", "otp.recover", "passkey.add", "passkey.rename",
-		"passkey.remove", "password.change", "password.card", "password.reset", "account.bind", "account.unbind",
+		"passkey.remove", "password.change", "password.card", "password.reset", "password.known", "account.bind", "account.unbind",
 		"account.without", "account.keep", "account.claim", "account.provision", "account.rename", "account.disable",
 		"account.enable", "account.unlock", "account.source", "account.forget", "account.forget_entry", "person.update",
 		"person.correct", "person.put", "admin.grant", "admin.revoke", "admin.operator", "admin.release", "directory.closed", "directory.opened", "sync.mend",

@@ -30,7 +30,7 @@ func (c *cli) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Run a whole small city to try things with",
 		Long: "Runs the provider with 60 invented staff in three agencies, three relying systems and a\n" +
-			"card component with software cards. Everything it needs is in --data; a second start\n" +
+			"card component with software cards. Everything it needs is in --data; a later start\n" +
 			"goes on with what is there. Its keys and passwords are public: it listens on loopback only.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -71,6 +71,7 @@ func PostgresCopy(t testing.TB, fill func(address string) error) string {
 	t.Helper()
 	runPostgres(t) // before: what skips a test would skip the filling for all
 	filled.database.Do(func() {
+		filled.databaseErr = errors.New("the first test could not make it")
 		address := newDatabase(t, "template1")
 		filled.databaseErr = fill(address)
 		u, err := url.Parse(address)
